@@ -24,6 +24,7 @@ class Kernel:
         scalars: with the analysis.
         counting: the counters, where executions and accesses are to be counted.
         checking: makes the checks, where mistakes are to be found.
+        cluster: its sizes, where the launch says them.
 
     Attributes:
         out: helper functions and declarations.
@@ -38,14 +39,18 @@ class Kernel:
     """
 
     def __init__(self, module: model.Module, entry: model.Function, whole_warps: bool, scalars: bool,
-                 counting: Counting | None = None, checking: Checking | None = None) -> None:
+                 counting: Counting | None = None, checking: Checking | None = None,
+                 cluster: tuple[int, int, int] | None = None) -> None:
         self.module, self.whole_warps, self.scalars = module, whole_warps, scalars
         self.out = Module()
         self.sites: list[Instruction] = []
         self.functions: dict[str, str] = {}
         self.counting, self.checking = counting, checking
         self.lanes_apart = checking is not None and checking.lanes_apart
-        x, y, z = (*entry.directives.get("reqnctapercluster", ()), 1, 1, 1)[:3]
+        declared = entry.directives.get("reqnctapercluster", ())
+        x, y, z = (*(declared or cluster or ()), 1, 1, 1)[:3]
+        if cluster is not None and cluster != (x, y, z):
+            raise ValueError(f"kernel {entry.name} says that its clusters have the size {(x, y, z)}, not {cluster}")
         self.cluster = x, y, z
         self.at_once = clusters.at_once(reached(module, entry))
         self.fuel = FUEL_AT_ONCE if self.at_once else FUEL

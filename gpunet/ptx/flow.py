@@ -81,7 +81,7 @@ def _registers(operand: model.Operand) -> list[Register]:
 def blocks(function: model.Function) -> list[Block]:
     """The body as blocks. The last one always ends."""
     found, labels = [Block()], {}
-    for item in function.body or ():
+    for item in _without_tables(function):
         if isinstance(item, Label):
             if found[-1].body:
                 found.append(Block())
@@ -93,8 +93,6 @@ def blocks(function: model.Function) -> list[Block]:
             found[-1].falls = item.guard is not None or waits(item)
             found.append(Block())
         else:
-            if item.opcode == "brx":
-                raise Unsupported(f"line {item.line}: {item.name} (an indirect branch) is not simulated")
             found[-1].body.append(item)
     if found[-1].end is None:
         line = found[-1].body[-1].line if found[-1].body else function.line
@@ -110,6 +108,43 @@ def blocks(function: model.Function) -> list[Block]:
     for number, block in enumerate(found):
         block.following = number + 1 if block.falls else -1
     return _ordered(found)
+
+
+def _without_tables(function: model.Function) -> list[Instruction | Label]:
+    """The body, in which a branch by a table (brx.idx, as of a switch) is one by comparisons, which halve the table."""
+    tables = {item.name: item.labels for item in function.body or () if isinstance(item, model.Targets)}
+    found: list[Instruction | Label] = []
+
+    def choose(i: Instruction, index: model.Operand, labels: tuple[str, ...], first: int) -> None:
+        stem, middle = f"$brx.{len(found)}", len(labels) // 2
+        if not middle:
+            found.append(Instruction("bra", ("uni",), (model.Symbol(labels[0]),), None, i.line, i.location))
+            return
+        below = Register(stem, "pred")
+        found.append(Instruction("setp", ("lt", "u32"), (below, index, model.Integer(first + middle)), None, i.line,
+                                 i.location))
+        found.append(Instruction("bra", (), (model.Symbol(stem),), model.Guard(below, False), i.line, i.location))
+        choose(i, index, labels[middle:], first + middle)
+        found.append(Label(stem, i.line))
+        choose(i, index, labels[:middle], first)
+
+    for item in function.body or ():
+        if isinstance(item, model.Targets):
+            continue
+        if isinstance(item, Label) or item.opcode != "brx":
+            found.append(item)
+            continue
+        index, table = item.operands
+        if not isinstance(table, model.Symbol) or table.name not in tables:
+            raise Unsupported(f"line {item.line}: {item.name} by {table}, "
+                              f"which is no .branchtargets of {function.name}")
+        over = f"$brx.over.{len(found)}"
+        if item.guard is not None:
+            guard = model.Guard(item.guard.register, not item.guard.negated)
+            found.append(Instruction("bra", (), (model.Symbol(over),), guard, item.line, item.location))
+        choose(item, index, tables[table.name], 0)
+        found.append(Label(over, item.line))
+    return found
 
 
 def successors(all_blocks: list[Block]) -> list[list[int]]:

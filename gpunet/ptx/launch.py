@@ -59,6 +59,8 @@ class Kernel:
         counting: with counters, for gpunet.ptx.profile.
         checking: with checks, for gpunet.ptx.check.
         lanes_apart: with checks, `activemask` finds each lane alone.
+        cluster: sizes of a cluster of blocks, as a launch says them (cudaLaunchAttributeClusterDimension) of a kernel
+            that does not.
 
     Raises:
         PtxError: the text is not PTX, or has no such kernel.
@@ -83,7 +85,9 @@ class Kernel:
     """
 
     def __init__(self, text: str, name: str | None = None, *, scalars: bool = True,
-                 counting: bool = False, checking: bool = False, lanes_apart: bool = False) -> None:
+                 counting: bool = False, checking: bool = False, lanes_apart: bool = False,
+                 cluster: Sequence[int] | None = None) -> None:
+        self.cluster = None if cluster is None else _three(cluster)
         self.text, self.name, self.scalars, self.counting = text, name, scalars, counting
         self.checking, self.lanes_apart = checking, lanes_apart
         self._programs: dict[bool, program.Program] = {}
@@ -96,7 +100,8 @@ class Kernel:
         with self._lock:
             if whole_warps not in self._programs:
                 self._programs[whole_warps] = program.compile(self.text, self.name, whole_warps, self.scalars,
-                                                              self.counting, self.checking, self.lanes_apart)
+                                                              self.counting, self.checking, self.lanes_apart,
+                                                              self.cluster)
                 self.name = self._programs[whole_warps].name
             return self._programs[whole_warps]
 
@@ -110,12 +115,12 @@ class Kernel:
     @functools.cached_property
     def checked(self) -> Kernel:
         """The same with checks."""
-        return Kernel(self.text, self.name, checking=True)
+        return Kernel(self.text, self.name, checking=True, cluster=self.cluster)
 
     @functools.cached_property
     def apart(self) -> Kernel:
         """The same where `activemask` finds each lane alone, as a device may."""
-        return Kernel(self.text, self.name, checking=True, lanes_apart=True)
+        return Kernel(self.text, self.name, checking=True, lanes_apart=True, cluster=self.cluster)
 
     @property
     def most_threads(self) -> int:

@@ -62,6 +62,8 @@ class Lowering(Ways):
         self.ends: list[tuple[dict[Register, Value], dict[Register, int]]] = []  # of the blocks so far, at the end
         self.masks: dict[int, Value] = {}  # of the blocks with which closed regions begin, and those within
         self.given: dict[int, Value] = {}  # of blocks that come straight after their predecessor
+        self.straight = self._loops() if kernel.scalars else frozenset()
+        self.come: dict[int, list[tuple[Value, str]]] = {}  # lanes that come to these, and the label from which
         self.changed: set[Register] = set()
         self.full = False  # the mask is known to have all lanes
         self.guarded = False
@@ -300,6 +302,9 @@ class Lowering(Ways):
         for number in range(len(self.blocks)):
             self._block(number)
         self._dispatcher()
+        for number, come in self.come.items():
+            ways = "".join(f", [ {lanes.text}, %{label} ]" for lanes, label in come)
+            b.lines[b.lines.index(f"  %mask{number} = phi")] += f" i32 [ %mask, %found ]{ways}"
         body = "\n".join(b.lines)
         if self.function.entry:
             return f"define internal i32 @warp(ptr %frame, ptr %warp, ptr %block) #0 {{\n{body}\n}}"
@@ -321,6 +326,10 @@ class Lowering(Ways):
         apart = number in self.facts.apart
         within = self._enter(number)
         b.label(f"B{number}")
+        if number in self.straight:
+            self.come[number] = []
+            b.emit(f"%mask{number} = phi")
+            within = Value(f"%mask{number}", "i32")
         self.full = (not apart and number not in self.facts.fewer and self.kernel.whole_warps and self.function.entry)
         self.mask = constant("i32", -1) if self.full else (
             (within or Value("%mask", "i32")) if apart else b.load("%live", "i32"))
@@ -416,8 +425,11 @@ class Lowering(Ways):
             return self._rest(rest, leaving)
         if predicate.vector:
             taken = b.both(self.mask, b.mask_of(predicate))
+            rest = b.both(self.mask, b.invert(taken))
+            self._wait_at(block.following, rest)
+            if to <= number and to in self.straight:
+                return self._straight(to, taken)
             self._wait_at(to, taken)
-            self._wait_at(block.following, b.both(self.mask, b.invert(taken)))
             return b.jump("dispatch")
         yes, no = b.fresh("yes"), b.fresh("no")
         b.branch(predicate, yes, no)
@@ -451,6 +463,8 @@ class Lowering(Ways):
         """All lanes of the mask to a block: at once where they can only be together, else by way of the dispatcher."""
         b = self.b
         if self.number in self.facts.apart or to in self.facts.apart:
+            if self.number in self.facts.apart and to in self.straight and to <= self.number:
+                return self._straight(to, self.mask)
             self._wait_at(to, self.mask)
             b.jump("dispatch")
         elif to > self.number:

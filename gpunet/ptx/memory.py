@@ -160,8 +160,8 @@ def _gathered(b: Builder, at: Value, mask: Value, type: str, offset: int) -> Val
     """What lies at each lane's address, by one instruction where the processor has it."""
     pointers = b.value(f"inttoptr {b.add(at, offset)} to <{LANES} x ptr>", "ptr", True)
     vector, name = f"<{LANES} x {type}>", f"@llvm.masked.gather.v{LANES}{SUFFIX.get(type, type)}.v{LANES}p0"
-    b.module.declarations.add(f"declare {vector} {name}(<{LANES} x ptr>, <{LANES} x i1>, {vector})")
-    return b.value(f"call {vector} {name}({pointers}, {b.lanes_of(mask)}, {vector} zeroinitializer)", type, True)
+    b.module.declarations.add(f"declare {vector} {name}(<{LANES} x ptr>, i32, <{LANES} x i1>, {vector})")
+    return b.value(f"call {vector} {name}({pointers}, i32 1, {b.lanes_of(mask)}, {vector} zeroinitializer)", type, True)
 
 
 def load_lanes(b: Builder, at: Value, mask: Value, type: str, count: int) -> list[Value]:

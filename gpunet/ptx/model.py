@@ -140,6 +140,14 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Targets:
+    """The labels that an indirect branch (brx.idx) chooses among."""
+
+    name: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Variable:
     """A variable of a state space.
 
@@ -173,7 +181,7 @@ class Function:
     parameters: tuple[Parameter, ...]
     returns: tuple[Parameter, ...]
     variables: tuple[Variable, ...]
-    body: tuple[Instruction | Label, ...] | None  # None: declared only
+    body: tuple[Instruction | Label | Targets, ...] | None  # None: declared only
     directives: dict[str, tuple[int, ...]] = field(default_factory=dict)
     line: int = 0
 

@@ -73,7 +73,8 @@ class Program:
 
 
 def compile(text: str, name: str | None = None, whole_warps: bool = True, scalars: bool = True,
-            counting: bool = False, checking: bool = False, lanes_apart: bool = False) -> Program:
+            counting: bool = False, checking: bool = False, lanes_apart: bool = False,
+            cluster: tuple[int, int, int] | None = None) -> Program:
     """The machine code of an entry of a PTX text.
 
     Args:
@@ -85,6 +86,7 @@ def compile(text: str, name: str | None = None, whole_warps: bool = True, scalar
         counting: with counters of executions and accesses.
         checking: with checks of all accesses.
         lanes_apart: with checks, and activemask finds each lane alone.
+        cluster: sizes of a cluster, where the launch says them.
 
     Returns:
         The program.
@@ -96,12 +98,14 @@ def compile(text: str, name: str | None = None, whole_warps: bool = True, scalar
     """
     binding = _llvm()
     content = hashlib.sha256(text.encode()).hexdigest()
-    identity = json.dumps([content, name, whole_warps, scalars, counting, checking, lanes_apart, _identity()])
+    identity = json.dumps([content, name, whole_warps, scalars, counting, checking, lanes_apart, cluster,
+                           _identity()])
     key = f"ptx-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
 
     @functools.cache
     def built() -> tuple[str, bytes]:
-        program, code = _lowered(reader.read(text), name, whole_warps, scalars, counting, checking, lanes_apart)
+        program, code = _lowered(reader.read(text), name, whole_warps, scalars, counting, checking, lanes_apart,
+                                 cluster)
         return json.dumps(_described(program)), _objects(binding, code, checking)
 
     description = cache.build(key, ".json", lambda: built()[0].encode())
@@ -126,14 +130,15 @@ def entry_of(module: model.Module, name: str | None) -> model.Function:
 
 
 def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars: bool,
-             counting: bool = False, checking: bool = False, lanes_apart: bool = False) -> tuple[Program, _Code]:
+             counting: bool = False, checking: bool = False, lanes_apart: bool = False,
+             cluster: tuple[int, int, int] | None = None) -> tuple[Program, _Code]:
     for each in _MEANINGS:
         importlib.import_module(f"gpunet.ptx.{each}")
     function = entry_of(module, name)
     if checking and clusters.at_once(context.reached(module, function)):
         module = clusters.with_grid_barrier(module)
     checks = Checking(module, context.reached(module, function), lanes_apart) if checking else None
-    kernel = context.Kernel(module, function, whole_warps, scalars, Counting() if counting else None, checks)
+    kernel = context.Kernel(module, function, whole_warps, scalars, Counting() if counting else None, checks, cluster)
     lowering = lower.Lowering(kernel, function)
     body = lowering.text()
     scheduling = schedule.functions(kernel.out, lowering.frame_bytes, len(lowering.blocks), kernel.cluster,

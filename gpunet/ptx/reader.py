@@ -302,9 +302,16 @@ class _Reader:
         elif self.tokens[self.at + 1][0] == ":":
             line = self.line
             self.at += 2
-            if self.next in (".callprototype", ".branchtargets", ".calltargets"):
-                self.refuse(f"{self.next} (indirect calls and branches)")
-            body.append(model.Label(token, line))
+            if self.next in (".callprototype", ".calltargets"):
+                self.refuse(f"{self.next} (indirect calls)")
+            if self.accept(".branchtargets"):
+                labels = [self.take()]
+                while self.accept(","):
+                    labels.append(self.take())
+                self.take(";")
+                body.append(model.Targets(token, tuple(labels)))
+            else:
+                body.append(model.Label(token, line))
         else:
             body.append(self.instruction())
 

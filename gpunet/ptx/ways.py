@@ -29,6 +29,7 @@ class Ways:
     mask: Value
     masks: dict[int, Value]
     given: dict[int, Value]
+    come: dict[int, list[tuple[Value, str]]]
     barriers: dict[int, list[Instruction]]
     words: int
     ready: int
@@ -81,7 +82,8 @@ class Ways:
         predicate = self._predicate(end) if end is not None and end.guard is not None else None
         if counting is not None and end is not None:
             parts = predicate is not None and predicate.vector
-            counting.branch(cast("Lowering", self), end, b.both(self.mask, b.mask_of(predicate)) if parts and predicate else None)
+            counting.branch(cast("Lowering", self), end,
+                            b.both(self.mask, b.mask_of(predicate)) if predicate is not None and parts else None)
         self._keep()
         for each in self._summed_from.get(number, ()):
             b.store(constant("i32", 0), f"%lanes{each}")
@@ -130,6 +132,31 @@ class Ways:
             b.jump(f"B{number}")
         else:
             b.branch(b.compare("ne", lanes, 0), f"B{number}", self._turn(first, found.after(number)))
+
+    # ---- loops in which lanes part ---------------------------------------------------------------------------------
+    def _loops(self) -> frozenset[int]:
+        """The first blocks of loops that lanes leave one by one. Where lanes go back to one of these none wait at any
+        block before it, so that it is their turn."""
+        found = {block.target for number, block in enumerate(self.blocks)
+                 if block.end is not None and block.end.opcode == "bra" and 0 <= block.target <= number
+                 and number in self.facts.apart and number not in self.regions.outermost}
+        return frozenset(found & self.facts.apart & self.regions.entered)
+
+    def _straight(self, to: int, lanes: Value) -> None:
+        """Back to the first block of a loop, with these lanes, if there are any."""
+        b = self.b
+        again, round_, rest = b.fresh("again"), b.fresh("round"), b.fresh("rest")
+        b.branch(b.compare("ne", lanes, 0), again, "dispatch")
+        b.label(again)
+        fuel = b.sub(b.load("%fuel", "i32"), 1)
+        b.store(fuel, "%fuel")
+        b.branch(b.compare("sgt", fuel, 0), round_, rest)
+        b.label(round_)
+        self.come[to].append((lanes, round_))
+        b.jump(f"B{to}")
+        b.label(rest)
+        self._wait_at(to, lanes)
+        b.jump("dispatch")
 
     # ---- the dispatcher ----------------------------------------------------------------------------------------------
     def _resume(self) -> None:

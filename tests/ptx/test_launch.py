@@ -370,6 +370,50 @@ def test_arguments_that_are_packed_quickly_are_those_that_are_packed_with_care()
         ptx.Kernel(text)((1,), (32,), (256, array, np.float32(0), b"x" * 12, 0, 0.0))
 
 
+@BOTH
+@pytest.mark.parametrize("guard", ["", "@%p "])
+def test_a_branch_by_a_table(scalars, guard):
+    """As of a switch: each lane to one of five places, two of them the same; some lanes, under a guard, to none."""
+    out = np.zeros(64, np.uint32)
+    launch(f"""{LANE} {out_at()} .reg .b32 %i, %v; .reg .pred %p;
+      TABLE: .branchtargets A, B, C, B, D;
+      rem.u32 %i, %t, 5; setp.lt.u32 %p, %t, 40; mov.u32 %v, 7;
+      {guard}brx.idx %i, TABLE;
+      mov.u32 %v, 1; bra.uni END;
+    C: mov.u32 %v, 300; bra.uni END;
+    B: add.u32 %v, %t, 200;
+    A: add.u32 %v, %v, 100; bra.uni END;
+    D: mov.u32 %v, 500;
+    END: st.global.u32 [%at], %v; ret;""", (1,), (64,), out, scalars=scalars)
+    t = np.arange(64)
+    want = np.choose(t % 5, [107, t + 300, 300, t + 300, 500])
+    assert out.tolist() == (np.where(t < 40, want, 1) if guard else want).tolist()
+
+
+def test_clusters_whose_size_the_launch_says():
+    """Each block reads what the next of its cluster wrote; without a cluster it is its own."""
+    text = f"""{HEAD}.visible .entry next(.param .u64 p0) {{ {LANE} .shared .align 4 .b8 line[128];
+      .reg .b32 %a, %b, %v, %rank, %size, %block, %i;
+      mov.u32 %block, %ctaid.x; mov.u32 %rank, %cluster_ctarank; mov.u32 %size, %cluster_nctarank;
+      mov.u32 %a, line; mad.lo.u32 %a, %t, 4, %a; mad.lo.u32 %v, %block, 100, %t; st.shared.u32 [%a], %v;
+      barrier.cluster.arrive; barrier.cluster.wait;
+      add.u32 %rank, %rank, 1; rem.u32 %rank, %rank, %size; mapa.shared::cluster.u32 %b, %a, %rank;
+      ld.shared::cluster.u32 %v, [%b]; mad.lo.u32 %i, %block, 32, %t; {out_at("%i")}
+      st.global.u32 [%at], %v; barrier.cluster.arrive; barrier.cluster.wait; ret; }}"""
+    block, t = np.indices((8, 32))
+    for size in (1, 2, 4):
+        out = np.zeros((8, 32), np.uint32)
+        kernel = ptx.Kernel(text, cluster=None if size == 1 else (size,))
+        kernel((8,), (32,), (out,))
+        assert (out == (block // size * size + (block + 1) % size) * 100 + t).all()
+        assert ptx.check(kernel, 8, 32, (np.zeros_like(out),)) == []
+    with pytest.raises(ValueError, match=r"the grid \(6, 1, 1\) is no multiple of its clusters' size \(4, 1, 1\)"):
+        kernel((6,), (32,), (out,))
+    declared = ptx.Kernel(text.replace("(.param .u64 p0)", "(.param .u64 p0) .reqnctapercluster 2"), cluster=(4,))
+    with pytest.raises(ValueError, match=r"its clusters have the size \(2, 1, 1\), not \(4, 1, 1\)"):
+        declared((8,), (32,), (out,))
+
+
 def test_arrays_that_lie_in_unusual_ways():
     """Read-only, in steps, by columns, and of no dimensions, which is passed as its value."""
     from gpunet.ptx.arguments import pack
