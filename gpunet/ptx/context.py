@@ -85,12 +85,37 @@ def reached(module: model.Module, entry: model.Function) -> list[model.Function]
     found, todo = {entry.name: entry}, [entry]
     while todo:
         for item in todo.pop().body or ():
-            for operand in item.operands if isinstance(item, Instruction) and item.opcode == "call" else ():
-                called = module.functions.get(operand.name) if isinstance(operand, model.Symbol) else None
-                if called is not None and called.name not in found:
-                    found[called.name] = called
-                    todo.append(called)
+            if not isinstance(item, Instruction) or item.opcode != "call":
+                continue
+            called = [module.functions.get(each.name) for each in item.operands if isinstance(each, model.Symbol)]
+            if is_indirect(item):
+                called = pointed_to(module)
+            for each in called:
+                if each is not None and each.name not in found:
+                    found[each.name] = each
+                    todo.append(each)
     return list(found.values())
+
+
+def is_indirect(call: Instruction) -> bool:
+    """By a pointer in a register."""
+    return any(isinstance(each, model.Register) for each in call.operands[:2])
+
+
+def pointed_to(module: model.Module) -> list[model.Function]:
+    """The functions whose addresses are taken."""
+    names = {value.name for variable in module.variables.values() for _, value in variable.initial
+             if isinstance(value, model.Symbol)}
+    for function in (*module.functions.values(), *module.entries):
+        for item in function.body or ():
+            if isinstance(item, Instruction) and item.opcode != "call":
+                names |= {each.name for each in item.operands if isinstance(each, model.Symbol)}
+    return [each for each in module.functions.values() if each.name in names and each.body is not None]
+
+
+def function_address(module: model.Module, name: str) -> int | None:
+    """What a pointer to a function holds."""
+    return (1 << 62) + 16 * list(module.functions).index(name) if name in module.functions else None
 
 
 def global_name(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpunet.ptx import clusters, layout
-from gpunet.ptx.context import function_name
+from gpunet.ptx.context import function_address, function_name, pointed_to
 from gpunet.ptx.emit import LANES, Builder, Value, constant
 from gpunet.ptx.layout import Launch
 from gpunet.ptx.lower import Lowering
@@ -60,9 +60,9 @@ def call(low: Lowering, i: Instruction) -> None:
     if isinstance(operands[0], Group):
         returns, operands = operands[0].elements, operands[1:]
     target, *rest = operands
-    if not isinstance(target, Symbol) or len(rest) > 1:
-        refuse(i, "an indirect call")
     given = rest[0].elements if rest and isinstance(rest[0], Group) else ()
+    if not isinstance(target, Symbol):
+        return _by_pointer(low, i, low.read(target, "u64"), given, returns)
     if target.name == "vprintf":
         return _print(low, i, given, returns)
     if target.name in ("__assertfail", "__assert_fail"):
@@ -70,6 +70,31 @@ def call(low: Lowering, i: Instruction) -> None:
     function = low.module.functions.get(target.name)
     if function is None or function.body is None:
         refuse(i, f"the function {target.name} is not in this module")
+    _direct(low, i, function, given, returns)
+
+
+def _by_pointer(low: Lowering, i: Instruction, pointer: Value, given, returns) -> None:
+    """Lanes call the functions that they point to, one function after another."""
+    b, left = low.b, low.mask
+    known = {each.name: each.size for each in low.function.variables}
+    sizes = [[known.get(each.name) for each in some if isinstance(each, Symbol)] for some in (given, returns)]
+    for function in pointed_to(low.module):
+        if sizes != [[each.size for each in some] for some in (function.parameters, function.returns)]:
+            continue
+        mine = b.compare("eq", pointer, constant("i64", function_address(low.module, function.name) or 0))
+        left = b.both(left, b.invert(b.mask_of(mine)))
+        with low.under(mine):
+            some, none = b.fresh("some"), b.fresh("none")
+            b.branch(b.compare("ne", low.mask, 0), some, none)
+            b.label(some)
+            _direct(low, i, function, given, returns)
+            b.jump(none)
+            b.label(none)
+    with low.under(b.lanes_of(left)):
+        _if_any(low, lambda: low.fail(layout.TRAP, i))
+
+
+def _direct(low: Lowering, i: Instruction, function: Function, given, returns) -> None:
     _lower_called(low, i, function)
     b = low.b
     arguments = "".join(f", ptr {_memory(low, i, each)}" for each in (*given, *returns))

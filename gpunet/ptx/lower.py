@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gpunet.ptx import clusters, flow, layout, model, regions, table, uniform
-from gpunet.ptx.context import Kernel, argument_name, function_name, global_name, lane_bytes
+from gpunet.ptx.context import Kernel, argument_name, function_address, function_name, global_name, lane_bytes
 from gpunet.ptx.emit import (
     ALL,
     BITS,
@@ -238,6 +238,8 @@ class Lowering(Ways):
             return b.add(self.kernel.checking.variable(self, name), symbol.offset)
         if name in self.module.variables:
             return b.add(b.value(f"ptrtoint ptr {global_name(name)} to i64", "i64"), symbol.offset)
+        if (address := function_address(self.module, name)) is not None:
+            return constant("i64", address)
         raise table.Unsupported(f"{self.function.name}: the address of {name} is not known here")
 
     def parameter_address(self, parameter: model.Parameter) -> Value:

@@ -196,13 +196,21 @@ def _checked(module: model.Module, kernel: context.Kernel, checks: Checking,
             if variable.extern:
                 raise Unsupported(f"the variable {variable.name}, which is defined elsewhere, is not simulated")
             values = [[size, [value.name, value.offset] if isinstance(value, model.Symbol) else value]
-                      for size, value in variable.initial]
+                      for size, value in _initial(module, variable)]
             variables.append([variable.name, checks.variables[variable.name], variable.size, values])
     shared = [[name, place, kernel.shared_sizes[name]] for name, place in kernel.shared.items()]
     return {"cells": checks.cells, "copies": checks.copies, "clock": checks.clock,
             "cluster": [1, 1, 1] if kernel.at_once else list(kernel.cluster), "clusters": checks.clusters,
             "asked": checks.asked, "lanes_apart": checks.lanes_apart,
             "lines": lines, "variable_bytes": checks.variable_bytes, "variables": variables, "shared": shared}
+
+
+def _initial(module: model.Module, variable: model.Variable) -> list[tuple[int, int | model.Symbol]]:
+    """A variable's first values; pointers to functions are numbers."""
+    known = {value: context.function_address(module, value.name) for _, value in variable.initial
+             if isinstance(value, model.Symbol)}
+    return [(size, number if isinstance(value, model.Symbol) and (number := known[value]) is not None else value)
+            for size, value in variable.initial]
 
 
 def _variables(module: model.Module) -> str:
@@ -214,7 +222,7 @@ def _variables(module: model.Module) -> str:
         if variable.extern:
             raise Unsupported(f"the variable {variable.name}, which is defined elsewhere, is not simulated")
         fields, values, at = [], [], 0
-        for size, value in variable.initial:
+        for size, value in _initial(module, variable):
             fields.append(f"i{8 * size}")
             if isinstance(value, model.Symbol):
                 values.append(f"i{8 * size} add (i64 ptrtoint (ptr {context.global_name(value.name)} to i64), "

@@ -302,9 +302,9 @@ class _Reader:
         elif self.tokens[self.at + 1][0] == ":":
             line = self.line
             self.at += 2
-            if self.next in (".callprototype", ".calltargets"):
-                self.refuse(f"{self.next} (indirect calls)")
-            if self.accept(".branchtargets"):
+            if self.next in (".callprototype", ".calltargets"):  # functions are found by their parameters
+                self.skip_to(";")
+            elif self.accept(".branchtargets"):
                 labels = [self.take()]
                 while self.accept(","):
                     labels.append(self.take())

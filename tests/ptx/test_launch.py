@@ -414,6 +414,34 @@ def test_clusters_whose_size_the_launch_says():
         declared((8,), (32,), (out,))
 
 
+FUNCTIONS = """.func (.param .b32 r) triple(.param .b32 a) { .reg .b32 %a; ld.param.u32 %a, [a];
+  mul.lo.u32 %a, %a, 3; st.param.u32 [r], %a; ret; }
+.func (.param .b32 r) less(.param .b32 a) { .reg .b32 %a; ld.param.u32 %a, [a];
+  sub.u32 %a, %a, 7; st.param.u32 [r], %a; ret; }
+.func (.param .b64 r) other(.param .b32 a) { .reg .b64 %a; mov.u64 %a, other; st.param.u64 [r], %a; ret; }
+.global .align 8 .u64 table[3] = {less, triple, other};"""
+
+
+@BOTH
+def test_calls_by_pointers(scalars):
+    """From a table and from an instruction, one for all lanes and each lane its own; what is no such function is told.
+    """
+    def call(pointer, x):
+        return f"""{{ .param .b32 given; st.param.u32 [given], {x}; .param .b32 got;
+          prototype: .callprototype (.param .b32 _) _ (.param .b32 _);
+          call (got), {pointer}, (given), prototype; ld.param.u32 {x}, [got]; }}"""
+
+    out = np.zeros(40, np.uint32)
+    body = f"""{LANE} {out_at()} .reg .b64 %f, %all, %p; .reg .b32 %i, %x;
+      mov.u64 %p, table; rem.u32 %i, %t, @COUNT@; mul.wide.u32 %f, %i, 8; add.s64 %p, %p, %f; ld.global.u64 %f, [%p];
+      mov.u64 %all, triple; mov.u32 %x, %t; {call("%f", "%x")} {call("%all", "%x")} st.global.u32 [%at], %x; ret;"""
+    launch(body.replace("@COUNT@", "2"), (1,), (40,), out, before=FUNCTIONS, scalars=scalars)
+    t = np.arange(40)
+    assert (out == (3 * np.where(t % 2, 3 * t, t - 7)).astype(np.uint32)).all()
+    with pytest.raises(ptx.LaunchError, match=r"trap at line \d+ of the PTX, block \(0, 0, 0\), warp 0, lanes 2, 5"):
+        launch(body.replace("@COUNT@", "3"), (1,), (40,), out, before=FUNCTIONS, scalars=scalars)
+
+
 def test_arrays_that_lie_in_unusual_ways():
     """Read-only, in steps, by columns, and of no dimensions, which is passed as its value."""
     from gpunet.ptx.arguments import pack

@@ -118,7 +118,6 @@ BAD = {
     "add.s32 %r1, %r2 %r3;": (ptx.PtxError, "line 6: ',' expected, found '%r3'"),
     "add.s32 %r1, %r2, %r3": (ptx.PtxError, "line 6: ',' expected, found '}'"),
     "ld.global.u32 %r1, [%rd1": (ptx.PtxError, "line 6: ']' expected"),
-    "prototype_0 : .callprototype (.param .b32 _) _ ();": (ptx.Unsupported, "line 6: .callprototype (indirect calls"),
     "ld.global.u32 %r1, [%rd1, %r2];": (ptx.PtxError, "line 6: '{' expected"),
     "\n\n.branchy 3;": (ptx.Unsupported, "line 8: .branchy"),
 }
