@@ -2,11 +2,14 @@
 
 Where NVRTC is given the device's part of a file alone, nvcc takes the whole: the program beside the kernels, and the
 headers of the host's C++ compiler, which has to be there too; `-ptx` throws the host's part away. It takes about a
-second, and the PTX is not kept in the cache: what it depends on is the whole system.
+second; the PTX is kept in the cache, with the content of all headers that it was made from.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -14,7 +17,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from gpunet.kernel import nvrtc
+from gpunet.kernel import cache, nvrtc
 from gpunet.kernel.source import Source, folder
 
 __all__ = ["NvccError", "assemble", "find", "ptx"]
@@ -55,7 +58,7 @@ def find() -> str | None:
 
 
 def ptx(source: Source, arch: str, expression: str, options: tuple[str, ...] = ()) -> tuple[str, str]:
-    """Compile a source to PTX.
+    """Compile a source to PTX, or find it in the cache.
 
     Args:
         source: as `gpunet.kernel.source.read` gives it.
@@ -70,6 +73,52 @@ def ptx(source: Source, arch: str, expression: str, options: tuple[str, ...] = (
         gpunet.kernel.nvrtc.CompileError: with the compiler's messages.
         NvccError: there is no nvcc.
     """
+    asked = [_version(), source.text if source.whole is None else source.whole, str(source.path), arch, expression,
+             *options, *(os.environ.get(each, "") for each in _ENVIRONMENT)]
+
+    def found(more: dict[str, str]) -> dict:
+        key = hashlib.sha256(json.dumps([*asked, more]).encode()).hexdigest()[:32]
+        return json.loads(cache.build(f"nvcc-{key}", ".json", lambda: json.dumps(
+            _compiled(source, arch, expression, options)).encode()).read_text())
+
+    # What was first made of it says which headers it reads. Where these have changed, what was made with these; and if
+    # that reads others, which have changed, none of it.
+    made = found({})
+    if (now := _contents(made["headers"])) != made["headers"]:
+        made = found(now)
+        if _contents(made["headers"]) != made["headers"]:
+            made = _compiled(source, arch, expression, options)
+    return made["ptx"], made["symbol"]
+
+
+_ENVIRONMENT = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS")
+
+
+@functools.cache
+def _version_of(program: str, changed: int) -> str:
+    return subprocess.run([program, "--version"], capture_output=True, text=True, errors="replace", timeout=_TIMEOUT,
+                          stdin=subprocess.DEVNULL).stdout
+
+
+def _version() -> str:
+    program = find()
+    return _version_of(program, os.stat(program).st_mtime_ns) if program else ""
+
+
+def _contents(headers: dict[str, str]) -> dict[str, str]:
+    """The hashes of files as they are now."""
+    return {each: _content(each) for each in headers}
+
+
+def _content(path: str) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _compiled(source: Source, arch: str, expression: str, options: tuple[str, ...]) -> dict:
+    """The PTX, the kernel's symbol, and the headers with their hashes."""
     text = source.text if source.whole is None else source.whole
     with tempfile.TemporaryDirectory(prefix="gpunet-nvcc-") as work:
         # A variable that holds the kernel's address instantiates a template, and says the symbol.
@@ -78,12 +127,16 @@ def ptx(source: Source, arch: str, expression: str, options: tuple[str, ...] = (
                                               f"&{expression};\n")
         given = [each for each in options if not _OF_NVRTC.match(each)]
         places = (f"-I{place}" for place in (source.path.parent, folder()) if place.is_absolute())
-        _run(work, "-ptx", f"-arch={arch.replace('sm_', 'compute_')}", *_options(given), *given, *places, "kernel.cu",
-             "-o", "kernel.ptx", what=f"{source.path.name} does not compile for {arch} (nvcc)", inside=expression)
+        _run(work, "-ptx", "-MD", "-MF", "kernel.d", f"-arch={arch.replace('sm_', 'compute_')}", *_options(given),
+             *given, *places, "kernel.cu", "-o", "kernel.ptx",
+             what=f"{source.path.name} does not compile for {arch} (nvcc)", inside=expression)
         made = (Path(work) / "kernel.ptx").read_text(errors="replace")
+        rule = (Path(work) / "kernel.d").read_text(errors="replace").partition(":")[2].replace("\\\n", " ")
+    headers = [each.replace("\\ ", " ") for each in re.findall(r"(?:\\.|\S)+", rule)]
     found = _ADDRESS.search(made)
     assert found is not None, f"nvcc's PTX has no {_KERNEL}"
-    return made.replace(found.group(), ""), found.group(1)
+    return {"ptx": made.replace(found.group(), ""), "symbol": found.group(1),
+            "headers": {each: _content(each) for each in headers if os.path.isabs(each)}}
 
 
 def assemble(text: str, symbol: str, arch: str) -> nvrtc.Program:

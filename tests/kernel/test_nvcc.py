@@ -144,3 +144,21 @@ def test_a_header_that_changes_is_compiled_anew(tmp_path, monkeypatch):
         header.write_text(f"#define NUMBER {number}\n")
         digests.add(device_part(source.read(path), [header.parent]).digest)
     assert len(digests) == 2
+
+
+@needs_nvcc
+def test_its_ptx_is_kept_until_a_header_changes(tmp_path, monkeypatch):
+    """Changed and changed back, and where what changed includes another header."""
+    compiled, compile_ = [], nvcc._compiled
+    monkeypatch.setattr(nvcc, "_compiled", lambda *what: compiled.append(what) or compile_(*what))
+    header, more, path = tmp_path / "number.h", tmp_path / "more.h", tmp_path / "one.cu"
+    path.write_text('#include "number.h"\n__global__ void one(int* y) { *y = NUMBER; }\n')
+    more.write_text("#define NUMBER 55555\n")
+    for text, number, count in (("#define NUMBER 11111\n", "11111", 1), ("#define NUMBER 11111\n", "11111", 1),
+                                ("#define NUMBER 22222\n", "22222", 2), ("#define NUMBER 11111\n", "11111", 2),
+                                ('#include "more.h"\n', "55555", 3)):
+        header.write_text(text)
+        ptx_text, symbol = nvcc.ptx(source.read(path), "sm_80", "one")
+        assert (number in ptx_text, symbol, len(compiled)) == (True, "_Z3onePi", count)
+    more.write_text("#define NUMBER 66666\n")
+    assert "66666" in nvcc.ptx(source.read(path), "sm_80", "one")[0]
