@@ -10,6 +10,7 @@
     python -m bench.trainer                        the Trainer's step beside the same loop by hand
     python -m bench.import_time                    import gpunet against import numpy
     python -m bench.checker                        the simulator's launches, fast and under the checker
+    python -m bench.engines                        the simulator's two engines beside each other
     python -m bench.report bench/results/X.json    the tables of a result, as Markdown
 
 The checker's finds on the Indigo suite of planted bugs, which must be there: indigo/.

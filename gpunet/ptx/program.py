@@ -272,9 +272,10 @@ def _machine(binding: Any, level: int = 1) -> Any:
                                         jit=True, codemodel="jitdefault")
 
 
-# Characters of a program. Of longer ones machine code of level 1 takes a second or more to make, and that of level 0 a
-# quarter of it. What does the work in these, such as products of matrices, are functions of their own.
-_LONG = 1_200_000
+# Characters of a program. Of longer ones machine code of level 1 takes a second or more to make, and that of level 0
+# less than half of it. It runs about 1.1 times as long: what does the work in these, such as products of matrices, are
+# functions of their own.
+_LONG = 1_000_000
 
 
 def _objects(binding: Any, code: _Code, together: bool) -> bytes:
