@@ -5,14 +5,17 @@ One program for blocks whose threads are whole warps, and another for those whos
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
+import gc
 import hashlib
 import importlib
 import json
 import os
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -104,6 +107,10 @@ def compile(text: str, name: str | None = None, whole_warps: bool = True, scalar
 
     @functools.cache
     def built() -> tuple[str, bytes]:
+        with _no_collection():
+            return made()
+
+    def made() -> tuple[str, bytes]:
         program, code = _lowered(reader.read(text), name, whole_warps, scalars, counting, checking, lanes_apart,
                                  cluster)
         return json.dumps(_described(program)), _objects(binding, code, checking)
@@ -112,6 +119,18 @@ def compile(text: str, name: str | None = None, whole_warps: bool = True, scalar
     machine_code = cache.build(key, ".o", lambda: built()[1])
     program = _from_description(json.loads(description.read_text()))
     return _loaded(binding, program, machine_code.read_bytes())
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """The garbage collector looks again and again at all instructions, which takes a tenth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def code(text: str, name: str | None = None, whole_warps: bool = True, scalars: bool = True) -> str:
