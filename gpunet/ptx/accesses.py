@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gpunet.ptx import shadow
 from gpunet.ptx.emit import BITS, LANES, Builder, Value, constant, lanes
 from gpunet.ptx.shadow import ATOMIC, FLAG, READ, WRITE
@@ -57,8 +59,30 @@ def one_place(b: Builder, size: int, check: Value, now: Value, at: Value, mask: 
     return [b.load("%bad", "i64")]
 
 
+def only_read(b: Builder, size: int, otherwise: Callable[..., list[Value]], check: Value, now: Value, at: Value,
+              mask: Value, site: Value, group: Value) -> list[Value]:
+    """A read of what nothing writes in this launch: where it is inside the array, all is said."""
+    launch = b.load(b.at(check.text, shadow.LAUNCH), "ptr").text
+    place = b.at(launch, group)
+    first, length = b.load(b.at(place, shadow.FROM), "i64"), b.load(b.at(place, shadow.SPAN_OF_IT), "i64")
+    offset = b.sub(at, first)
+    good = b.compare("ult", offset, b.call("usub.sat", length, size - 1))
+    if size > 1:
+        good = b.both(good, b.compare("eq", b.both(offset, size - 1), 0))
+    wrong = b.both(mask, b.invert(b.mask_of(good)))
+    kind = "i32" if at.vector else "i64"
+    b.emit(f"%bad = alloca {kind}")
+    b.emit(f"store {kind} 0, ptr %bad")
+    b.branch(b.compare("eq", wrong, 0), "over", "each")
+    b.label("each")
+    b.store(otherwise(b, check, now, at, mask, site)[0], "%bad")
+    b.jump("over")
+    b.label("over")
+    return [b.load("%bad", kind)]
+
+
 def warp_access(b: Builder, space: str, cell: int, size: int, kind: int, check: Value, now: Value, at: Value,
-                mask: Value, site: Value, *values: Value) -> list[Value]:
+                mask: Value, site: Value, group: Value, *values: Value) -> list[Value]:
     """The lanes that must not go on."""
     b.emit("%left.p = alloca i32")
     b.emit("%bad = alloca i32")
@@ -67,7 +91,7 @@ def warp_access(b: Builder, space: str, cell: int, size: int, kind: int, check: 
     b.branch(b.compare("eq", mask, 0), "over", "some")
     b.label("some")
     if space and not kind & (ATOMIC | FLAG) and size >= cell:
-        _usual(b, space, cell, size, kind, check, now, at, mask, site)
+        _Usual(b, space, cell, size, kind, check, now, at, mask, site, group).write()
     else:
         b.jump("each")
     b.label("each")
@@ -95,131 +119,175 @@ def warp_access(b: Builder, space: str, cell: int, size: int, kind: int, check: 
     return [b.load("%bad", "i32")]
 
 
-def _usual(b: Builder, space: str, cell: int, size: int, kind: int, check: Value, now: Value, at: Value, mask: Value,
-           site: Value) -> None:
-    """Ends in "over" where nothing is wrong, else in "each"."""
-    launch = b.load(b.at(check.text, shadow.LAUNCH), "ptr").text
-    holder, places = ((check.text, (shadow.SHARED, shadow.LIMIT, shadow.SHARED_WRITES, shadow.SHARED_READS,
-                                    shadow.SHARED_OTHERS)) if space == "shared" else
-                      (launch, (shadow.ARENA, shadow.SIZE, shadow.WRITES, shadow.READS, shadow.OTHERS)))
-    base, limit = (b.load(b.at(holder, place), "i64") for place in places[:2])
-    lane0, absent = b.first(mask), b.invert(mask)
-    given = b.extract(at, lane0)
-    if kind == READ:
-        alike = b.compare("eq", b.either(b.mask_of(b.compare("eq", at, given)), absent), -1)
+class _Usual:
+    """What is usual: code that ends in "over" where nothing is wrong, else in "each"."""
+
+    def __init__(self, b: Builder, space: str, cell: int, size: int, kind: int, check: Value, now: Value, at: Value,
+                 mask: Value, site: Value, group: Value) -> None:
+        self.b, self.kind, self.size, self.at, self.mask = b, kind, size, at, mask
+        self.check, self.now, self.site, self.shift = check, now, site, cell.bit_length() - 1
+        self.each_lane = size // cell
+        launch = b.load(b.at(check.text, shadow.LAUNCH), "ptr").text
+        region = (b.at(check.text, shadow.SHARED) if space == "shared" else
+                  b.at(launch, shadow.REGIONS + shadow.REGION * self.shift))
+        self.base, self.limit, *self.cells = (b.load(b.at(region, place), "i64") for place in (
+            shadow.BASE, shadow.LENGTH, shadow.WRITES, shadow.READS, shadow.OTHERS))
+        self.began = b.load(b.at(launch, shadow.BEGAN), "i64")
+        self.first, self.span = (b.load(b.at(check.text, place), "i64") for place in (shadow.FIRST, shadow.USUAL))
+        self.unread = b.load(b.at(launch, b.add(group, shadow.UNREAD)), "i64") if kind == WRITE else None
+
+    def write(self) -> None:
+        b, at, size, mask = self.b, self.at, self.size, self.mask
+        lane0, absent = b.first(mask), b.invert(mask)
+        given = b.extract(at, lane0)
+        if self.kind == READ:
+            self._one_place(given, lane0, absent)
+        first = b.sub(given, b.mul(b.resize(lane0, "i64"), size))
+        wanted = b.add(lanes("i64", [size * lane for lane in range(LANES)]), first)
+        neighbours = b.compare("eq", b.either(b.mask_of(b.compare("eq", at, wanted)), absent), -1)
+        offset = b.sub(first, self.base)
+        inside = b.both(b.compare("ult", offset, self.limit),
+                        b.compare("ule", b.add(offset, LANES * size), self.limit))
+        aligned = b.compare("eq", b.both(offset, size - 1), 0)
+        stamps = b.either(b.load(self.now.text, "i64", True, 64), b.spread(b.shl(self.site, shadow.SITE_SHIFT)))
+        active = b.lanes_of(mask)
+        b.branch(b.both(b.both(neighbours, inside), aligned), "wide", "scattered")
+        b.label("wide")
+        self._neighbours(offset, stamps, active)
+        b.jump("over")
+        b.label("scattered")
+        self._scattered(stamps, active)
+        b.jump("over")
+
+    def _one_place(self, given: Value, lane0: Value, absent: Value) -> None:
+        """Two lanes stand for all. What is wrong is told of these."""
+        b, mask = self.b, self.mask
+        alike = b.compare("eq", b.either(b.mask_of(b.compare("eq", self.at, given)), absent), -1)
         b.branch(alike, "alike", "apart")
         b.label("alike")
-        # One place: two lanes stand for all. What is wrong is told of these.
         last = b.sub(constant("i32", 31), b.call("ctlz", mask, flags=(True,)))
-        state, wide, reads = _as_number(b, check), constant("i64", size), constant("i64", READ)
-        b.store(_spread_bad(b, _call(b, "check_lane", state, _lane_now(b, now, lane0), given, wide, reads, site),
-                            mask), "%bad")
+        state, wide, reads = _as_number(b, self.check), constant("i64", self.size), constant("i64", READ)
+        b.store(_spread_bad(b, _call(b, "check_lane", state, _lane_now(b, self.now, lane0), given, wide, reads,
+                                     self.site), mask), "%bad")
         b.branch(b.compare("eq", lane0, last), "over", "second")
         b.label("second")
-        _call(b, "check_lane", state, _lane_now(b, now, last), given, wide, reads, site)
+        _call(b, "check_lane", state, _lane_now(b, self.now, last), given, wide, reads, self.site)
         b.jump("over")
         b.label("apart")
-    first = b.sub(given, b.mul(b.resize(lane0, "i64"), size))
-    wanted = b.add(lanes("i64", [size * lane for lane in range(LANES)]), first)
-    neighbours = b.compare("eq", b.either(b.mask_of(b.compare("eq", at, wanted)), absent), -1)
-    offset = b.sub(first, base)
-    inside = b.both(b.compare("ult", offset, limit), b.compare("ule", b.add(offset, LANES * size), limit))
-    aligned = b.compare("eq", b.both(offset, size - 1), 0)
-    b.branch(b.both(b.both(neighbours, inside), aligned), "wide", "scattered")
-    b.label("wide")
-    cells = b.shl(b.lshr(offset, cell.bit_length() - 1), 3)
-    cell_places = places[2:]
-    writes, reads, others = (b.at(b.load(b.at(holder, place), "ptr").text, cells) for place in cell_places)
-    stamps = b.either(b.load(now.text, "i64", True, 64), b.spread(b.shl(site, shadow.SITE_SHIFT)))
-    active = b.lanes_of(mask)
-    begin, span = (b.load(b.at(check.text, place), "i64") for place in (shadow.FIRST, shadow.USUAL))
-    each_lane = size // cell
-    for chunk in range(each_lane):
-        owners = [(LANES * chunk + k) // each_lane for k in range(LANES)]
-        me, here = b.permute(stamps, owners), b.permute(active, owners)
-        places = [b.at(place, 8 * LANES * chunk) for place in (writes, reads, others)]
+
+    def _neighbours(self, offset: Value, stamps: Value, active: Value) -> None:
+        """The cells are those of 32 lanes one after another, taken in pieces of 32 cells."""
+        b, each = self.b, self.each_lane
+        place = b.shl(b.lshr(offset, self.shift), 3)
+        starts = [b.pointer(b.add(start, place)) for start in self.cells]
+        pieces = []
+        for piece in range(each):
+            owners = [(LANES * piece + k) // each for k in range(LANES)]
+            pieces.append((b.permute(stamps, owners), b.permute(active, owners),
+                           [b.at(start, 8 * LANES * piece) for start in starts]))
+        if self.unread is not None:
+            alone, shared, done = b.fresh("alone"), b.fresh("shared"), b.fresh("done")
+            b.branch(b.compare("ne", self.unread, 0), alone, shared)
+            b.label(alone)
+            for me, here, (place, *_) in pieces:
+                w = b.load(place, "i64", True, 8)
+                self._all(here, b.either(b.compare("eq", w, shadow.UNWRITTEN), self._ordered(w, me)))
+                b.store(b.select(here, me, w), place, 8)
+            b.jump(done)
+            b.label(shared)
+        for me, here, places in pieces:
+            self._piece(me, here, places)
+        if self.unread is not None:
+            b.jump(done)
+            b.label(done)
+
+    def _piece(self, me: Value, here: Value, places: list[str]) -> None:
+        b = self.b
         w, r, o = (b.load(place, "i64", True, 8) for place in places)
-        good = _good(b, kind, me, w, r, o, begin, span)
-        fine, wrong = b.fresh("fine"), b.both(b.mask_of(here), b.invert(b.mask_of(good)))
-        b.branch(b.compare("eq", wrong, 0), fine, "each")
-        b.label(fine)
-        if kind & WRITE:
-            nothing = b.spread(constant("i64", 0))
-            for new, old, place in zip((me, nothing, nothing), (w, r, o), places, strict=True):
-                b.store(b.select(here, new, old), place, 8)
+        known = b.select(b.compare("eq", w, shadow.UNWRITTEN), 0, w) if self.kind & WRITE else w
+        untouched = b.compare("ult", b.call("umax", b.call("umax", known, r), o), self.began)
+        new, old, done = b.fresh("new"), b.fresh("old"), b.fresh("done")
+        b.branch(b.compare("eq", b.both(b.mask_of(here), b.invert(b.mask_of(untouched))), 0), new, old)
+        b.label(new)  # nobody was here in this launch
+        if self.kind & WRITE:
+            b.store(b.select(here, me, w), places[0], 8)
         else:
-            first_slot, second_slot = _slots(b, me, here, w, r, o, begin, span)
+            b.store(b.select(here, me, r), places[1], 8)
+        b.jump(done)
+        b.label(old)
+        self._all(here, self._good(me, w, r, o))
+        if self.kind & WRITE:
+            nothing = b.spread(constant("i64", 0))
+            for value, before, place in zip((me, nothing, nothing), (w, r, o), places, strict=True):
+                b.store(b.select(here, value, before), place, 8)
+        else:
+            first_slot, second_slot = self._slots(me, here, w, r, o)
             b.store(b.select(first_slot, me, r), places[1], 8)
             b.store(b.select(second_slot, me, o), places[2], 8)
-    b.jump("over")
+        b.jump(done)
+        b.label(done)
 
-    # ---- each lane elsewhere, within the memory
-    b.label("scattered")
-    offsets = b.sub(at, base)
-    inside = b.both(b.compare("ult", offsets, limit), b.compare("ule", b.add(offsets, size), limit))
-    good = b.both(inside, b.compare("eq", b.both(offsets, size - 1), 0))
-    wrong = b.both(mask, b.invert(b.mask_of(good)))
-    b.branch(b.compare("eq", wrong, 0), "gather", "each")
-    b.label("gather")
-    cells = b.shl(b.lshr(offsets, cell.bit_length() - 1), 3)
-    starts = [b.load(b.at(holder, place), "i64") for place in cell_places]
-    stamps = b.either(b.load(now.text, "i64", True, 64), b.spread(b.shl(site, shadow.SITE_SHIFT)))
-    begin, span = (b.load(b.at(check.text, place), "i64") for place in (shadow.FIRST, shadow.USUAL))
-    active = b.lanes_of(mask)
-    for number in range(each_lane):
-        places = [b.add(b.add(cells, start), 8 * number) for start in starts]
-        w, r, o = (_gather(b, place, active) for place in places)
-        good = _good(b, kind, stamps, w, r, o, begin, span)
-        fine, wrong = b.fresh("fine"), b.both(mask, b.invert(b.mask_of(good)))
+    def _scattered(self, stamps: Value, active: Value) -> None:
+        """Each lane elsewhere, within the memory."""
+        b, mask = self.b, self.mask
+        offsets = b.sub(self.at, self.base)
+        inside = b.both(b.compare("ult", offsets, self.limit), b.compare("ule", b.add(offsets, self.size), self.limit))
+        self._all(active, b.both(inside, b.compare("eq", b.both(offsets, self.size - 1), 0)))
+        cells = b.shl(b.lshr(offsets, self.shift), 3)
+        for number in range(self.each_lane):
+            places = [b.add(b.add(cells, start), 8 * number) for start in self.cells]
+            w, r, o = (_gather(b, place, active) for place in places)
+            self._all(active, self._good(stamps, w, r, o))
+            if self.kind & WRITE:
+                _scatter(b, stamps, places[0], active)
+                self._all(active, b.compare("eq", _gather(b, places[0], active), stamps))
+                for place, old in zip(places[1:], (r, o), strict=True):
+                    _scatter(b, b.spread(constant("i64", 0)), place, b.both(active, b.compare("uge", old, self.began)))
+            else:  # of several lanes with one cell two are kept
+                first_slot, second_slot = self._slots(stamps, active, w, r, o)
+                _scatter(b, stamps, places[1], first_slot)
+                pushed = b.both(first_slot, b.compare("ne", _gather(b, places[1], first_slot), stamps))
+                second = b.both(self._ordered(o, stamps), b.compare("ult", o, shadow.SPECIAL))
+                _scatter(b, stamps, places[2], b.either(second_slot, b.both(pushed, second)))
+
+    def _all(self, here: Value, good: Value) -> None:
+        """Goes on where this holds of all lanes that are there."""
+        b, fine = self.b, self.b.fresh("fine")
+        wrong = b.both(b.mask_of(here), b.invert(b.mask_of(good)))
         b.branch(b.compare("eq", wrong, 0), fine, "each")
         b.label(fine)
-        if kind & WRITE:
-            _scatter(b, stamps, places[0], active)
-            alone = b.compare("eq", _gather(b, places[0], active), stamps)
-            fine, wrong = b.fresh("fine"), b.both(mask, b.invert(b.mask_of(alone)))
-            b.branch(b.compare("eq", wrong, 0), fine, "each")
-            b.label(fine)
-            for place, old in zip(places[1:], (r, o), strict=True):
-                _scatter(b, b.spread(constant("i64", 0)), place, b.both(active, b.compare("ne", old, 0)))
-        else:  # of several lanes with one cell two are kept
-            first_slot, second_slot = _slots(b, stamps, active, w, r, o, begin, span)
-            _scatter(b, stamps, places[1], first_slot)
-            pushed = b.both(first_slot, b.compare("ne", _gather(b, places[1], first_slot), stamps))
-            second = b.both(_ordered_stamps(b, o, stamps, begin, span), b.compare("ult", o, shadow.SPECIAL))
-            _scatter(b, stamps, places[2], b.either(second_slot, b.both(pushed, second)))
-    b.jump("over")
 
+    def _ordered(self, s: Value, me: Value) -> Value:
+        """In an earlier launch or an earlier phase of the block, or by the thread itself."""
+        b = self.b
+        early = b.compare("ult", b.sub(s, self.first), self.span)
+        mine = b.compare("ult", b.xor(s, me), 1 << shadow.THREAD_SHIFT)
+        return b.either(b.either(b.compare("ult", s, self.began), early), mine)
 
-def _ordered_stamps(b: Builder, s: Value, me: Value, begin: Value, span: Value) -> Value:
-    """In an earlier phase of the block, or by the thread itself."""
-    early = b.compare("ult", b.sub(s, begin), span)
-    mine = b.compare("ult", b.xor(s, me), 1 << shadow.THREAD_SHIFT)
-    return b.either(b.either(b.compare("eq", s, 0), early), mine)
+    def _good(self, me: Value, w: Value, r: Value, o: Value) -> Value:
+        b = self.b
+        last = self._ordered(w, me)
+        if not self.kind & WRITE:
+            return last
+        last = b.either(last, b.compare("eq", w, shadow.UNWRITTEN))
+        return b.both(last, b.both(self._ordered(r, me), self._ordered(o, me)))
 
+    def _slots(self, me: Value, here: Value, w: Value, r: Value, o: Value) -> tuple[Value, Value]:
+        """The lanes whose read is kept as the first one of its cell, and as the second."""
+        b = self.b
 
-def _good(b: Builder, kind: int, me: Value, w: Value, r: Value, o: Value, begin: Value, span: Value) -> Value:
-    last = _ordered_stamps(b, w, me, begin, span)
-    if not kind & WRITE:
-        return last
-    last = b.either(last, b.compare("eq", w, shadow.UNWRITTEN))
-    return b.both(last, b.both(_ordered_stamps(b, r, me, begin, span), _ordered_stamps(b, o, me, begin, span)))
+        def same(s: Value) -> Value:  # but for the site; what an atomic operation leaves is not the same
+            return b.compare("eq", b.both(b.xor(s, me), ~(shadow.MOST_SITES - 1 << shadow.SITE_SHIFT | 2)), 0)
 
+        def one_warp(s: Value, other: Value) -> Value:
+            return b.compare("ult", b.xor(s, other), 1 << shadow.THREAD_SHIFT + 5)
 
-def _slots(b: Builder, me: Value, here: Value, w: Value, r: Value, o: Value, begin: Value,
-           span: Value) -> tuple[Value, Value]:
-    """The lanes whose read is kept as the first one of its cell, and as the second."""
-    def same(s: Value) -> Value:  # but for the site; what an atomic operation leaves is not the same
-        return b.compare("eq", b.both(b.xor(s, me), ~(shadow.MOST_SITES - 1 << shadow.SITE_SHIFT | 2)), 0)
-
-    def one_warp(s: Value, other: Value) -> Value:
-        return b.compare("ult", b.xor(s, other), 1 << shadow.THREAD_SHIFT + 5)
-
-    todo = b.both(here, b.invert(b.either(b.either(same(r), same(o)), same(w))))
-    free = _ordered_stamps(b, r, me, begin, span)
-    crowd = b.both(one_warp(r, o), b.invert(one_warp(r, me)))
-    second = b.both(b.invert(free), b.both(b.either(_ordered_stamps(b, o, me, begin, span), crowd),
-                                           b.compare("ult", o, shadow.SPECIAL)))
-    return b.both(todo, free), b.both(todo, second)
+        todo = b.both(here, b.invert(b.either(b.either(same(r), same(o)), same(w))))
+        free = self._ordered(r, me)
+        crowd = b.both(one_warp(r, o), b.invert(one_warp(r, me)))
+        second = b.both(b.invert(free), b.both(b.either(self._ordered(o, me), crowd),
+                                               b.compare("ult", o, shadow.SPECIAL)))
+        return b.both(todo, free), b.both(todo, second)
 
 
 _POINTERS, _NUMBERS, _BITS = (f"<{LANES} x {type}>" for type in ("ptr", "i64", "i1"))

@@ -208,16 +208,16 @@ def _rows(descriptor: int, x: int, y: int) -> tuple[list[tuple[int, int]], int, 
 def _cells(watch: Watch, state: State, address: int, size: int) -> tuple[np.ndarray, int, int] | None:
     """The cells of so many bytes: three rows of stamps, bytes of a cell, and the first one's address."""
     state = state.cluster.owner(state, address)
-    offset = address - watch.arena[0]
-    if 0 <= offset and offset + size <= watch.arena[1]:
-        cell, cells, base = watch.checked["cells"]["global"], watch.cells, watch.arena[0]
-    else:
-        base = state.word(shadow.SHARED)
-        offset = address - base
-        if not 0 <= offset or offset + size > state.word(shadow.LIMIT):
-            return None
-        cell, cells = watch.checked["cells"]["shared"], state.cells
-    return cells[:, offset // cell:-(-(offset + size) // cell)], cell, base + offset // cell * cell
+    region = watch.stamps.region(address)
+    if region is not None:
+        base, _, shift = region
+        return (None if address + size > base + region[1] else
+                (watch.stamps.cells(address, size), 1 << shift, base + (address - base >> shift << shift)))
+    base, cell = state.word(shadow.SHARED), watch.checked["shared_cell"]
+    offset = address - base
+    if not 0 <= offset or offset + size > watch.shared_bytes:
+        return None
+    return state.cells[:, offset // cell:-(-(offset + size) // cell)], cell, base + offset // cell * cell
 
 
 def _touch(watch: Watch, state: State, copy: Copy, address: int, size: int, to: bool) -> bool:
@@ -276,7 +276,7 @@ def _unordered(watch: Watch, state: State, stamps: np.ndarray, thread: int) -> n
     now = phase == state.phase
     known = (other == thread) | (state.rows[thread, other] >= clock)
     own = watch.owners[np.minimum(phase, len(watch.owners) - 1)] == state.number
-    unordered = (stamps != 0) & ~np.where(now, known, own & (phase < state.phase))
+    unordered = (stamps >= np.uint64(watch.stamps.began)) & ~np.where(now, known, own & (phase < state.phase))
     if unordered.any():
         unordered[unordered] = ~state.cluster.knows(watch, state, stamps[unordered], thread)
     return unordered

@@ -7,10 +7,10 @@ shadow.py. An access that must not be goes to memory apart, so that the launch g
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from gpunet.ptx import flow, model, shadow, subset
+from gpunet.ptx import flow, model, origins, shadow, subset
 from gpunet.ptx.accesses import (
     PREFIX,
     beyond_local,
@@ -20,6 +20,7 @@ from gpunet.ptx.accesses import (
     members_of_masks,
     misaligned_rows,
     one_place,
+    only_read,
     tell_of_lanes,
     tell_of_mask,
     warp_access,
@@ -40,8 +41,9 @@ _ORDERED = {"volatile", "relaxed", "acquire", "release", "acq_rel", "sc", "mmio"
 
 
 class Checking:
-    """How a kernel's accesses are checked. `cells`: bytes of a cell of global and of shared memory; `asked`: sites of
-    activemask, which finds each lane alone if `lanes_apart`."""
+    """How a kernel's accesses are checked. `reach`: what its accesses of global memory may reach; `shared_cell`: bytes of
+    a cell of shared memory; `asked`: sites of activemask, which finds each lane alone if `lanes_apart`. The first
+    function is the kernel."""
 
     def __init__(self, module: model.Module, functions: Iterable[model.Function], lanes_apart: bool) -> None:
         self.lanes_apart, self.asked = lanes_apart, list[int]()
@@ -52,7 +54,9 @@ class Checking:
                 self.variables[variable.name] = self.variable_bytes
                 size = variable.size + GAP
                 self.variable_bytes += size + -size % GAP
-        self.cells = {"global": 4, "shared": 4}
+        functions = list(functions)
+        self.reach = origins.Reach(module, functions)
+        self.shared_cell = 4
         self.copies = self.clusters = False
         self.clock = False
         self.structures: set[int] = set()  # lines of loads
@@ -68,17 +72,15 @@ class Checking:
         self.clock |= any(isinstance(each, model.Register) and each.name.startswith(("%clock", "%globaltimer"))
                           for each in i.operands)
         if i.opcode in ("ld", "ldu", "st", "atom", "red"):
-            size = _bytes(i)
+            size = origins.bytes_of(i)
         elif i.opcode in ("ldmatrix", "stmatrix"):
             size = 2 if i.has("trans") else 4
         elif i.opcode == "wmma" and not i.has("mma"):
             size = SIZES[i.type]
         else:
             return
-        space = _space(i)
-        for name in ("global", "shared"):
-            if space in (name, "") or space == "const" and name == "global":
-                self.cells[name] = min(self.cells[name], size)
+        if origins.space_of(i) in ("shared", ""):
+            self.shared_cell = min(self.shared_cell, size)
 
     # ---- what a kernel's code begins with ----------------------------------------------------------------------------
     def begin(self, b: Builder) -> None:
@@ -150,7 +152,11 @@ class Checking:
         if space not in ("global", "const", "shared", ""):
             return at
         mask = low.mask if mask is None else mask
+        cell, group = (self.shared_cell, 0) if space == "shared" else self.reach.of(i)
+        if not space and group:  # a generic address that comes from arrays
+            space = "global"
         site = constant("i64", min(low.kernel.site(i), shadow.MOST_SITES - 1))
+        place = constant("i64", shadow.REACHED + shadow.REACHED_BYTES * group)
         if i.opcode in ("ld", "st", "atom", "red"):
             kind |= _order(i, space)
         if kind == READ and i.line in self.structures:
@@ -161,18 +167,39 @@ class Checking:
         if kind & ATOMIC and kind & WRITE and ({"release", "acq_rel", "sc"} & set(i.modifiers)):
             fence(low, shadow.OF_BLOCK_ALONE if _of_block(i) else shadow.OF_DEVICE)
         if not at.vector and kind == READ and space:
-            bad = b.through_all(f"check.one.{size}", lambda inner, *given: one_place(inner, size, *given), _CHECK, _NOW,
-                                at, mask, site)[0]
+            bad = self._read(b, f"one.{size}", size, bool(group), place, at, mask, site,
+                             lambda inner, *given: one_place(inner, size, *given))
             other = b.add(b.load(b.at(b.load(b.at("%check", shadow.LAUNCH), "ptr").text, shadow.DUMP), "i64"), 0)
             return b.select(b.compare("ne", bad, 0), other, at)
         spread = b.spread(at)
         if not space:
             mask = b.both(mask, b.invert(b.mask_of(self._own(low, spread))))
-        name = f"check.{space or 'generic'}.{size}.{kind}.{len(values)}"
-        cell = self.cells["shared" if space == "shared" else "global"]
-        bad = b.through_all(name, lambda inner, *given: warp_access(inner, space, cell, size, kind, *given), _CHECK,
-                            _NOW, spread, mask, site, *map(b.spread, values))[0]
+        name = f"{space or 'generic'}.{cell}.{size}.{kind}.{len(values)}"
+
+        def access(inner: Builder, *given: Value) -> list[Value]:
+            return warp_access(inner, space, cell, size, kind, *given)
+
+        if kind == READ:
+            nobody = constant("i64", shadow.REACHED)
+            bad = self._read(b, name, size, bool(group), place, spread, mask, site,
+                             lambda inner, *given: access(inner, *given, nobody))
+        else:
+            bad = b.through_all(f"check.{name}", access, _CHECK, _NOW, spread, mask, site, place,
+                                *map(b.spread, values))[0]
         return self._elsewhere(b, spread, bad, kind)
+
+    def _read(self, b: Builder, name: str, size: int, known: bool, place: Value, at: Value, mask: Value, site: Value,
+              otherwise: Callable[..., list[Value]]) -> Value:
+        """The lanes that must not read. `known`: it is known which arrays they may reach, of which nothing may write
+        the only one."""
+        if not known:
+            return b.through_all(f"check.{name}", otherwise, _CHECK, _NOW, at, mask, site)[0]
+
+        def through(inner: Builder, *given: Value) -> list[Value]:
+            return inner.through_all(f"check.{name}", otherwise, *given)
+
+        return b.through_all(f"check.only.{name}", lambda inner, *given: only_read(inner, size, through, *given), _CHECK,
+                             _NOW, at, mask, site, place)[0]
 
     def compared(self, low: Lowering, at: Value, expected: Value, size: int, space: str) -> None:
         """What lanes compare with in a compare-and-swap, before it."""
@@ -320,11 +347,11 @@ def _copies_of_structures(function: model.Function) -> set[int]:
     for i in body:
         for register in flow.sources(i):
             used[register] = used.get(register, 0) + 1
-        if i.opcode == "ld" and _space(i) == "shared" and isinstance(i.operands[0], (model.Register, Vector)):
+        if i.opcode == "ld" and origins.space_of(i) == "shared" and isinstance(i.operands[0], (model.Register, Vector)):
             for register in _registers(i.operands[0]):
                 loads[register] = i
     for i in body:
-        values = _registers(i.operands[1]) if i.opcode == "st" and _space(i) == "shared" else []
+        values = _registers(i.operands[1]) if i.opcode == "st" and origins.space_of(i) == "shared" else []
         load = loads.get(values[0]) if values else None
         if load is None or any(used[each] != 1 or loads.get(each) is not load for each in values):
             continue
@@ -337,16 +364,6 @@ def _copies_of_structures(function: model.Function) -> set[int]:
 def _registers(operand: model.Operand) -> list[model.Register]:
     elements = operand.elements if isinstance(operand, Vector) else (operand,)
     return [each for each in elements if isinstance(each, model.Register)]
-
-
-def _bytes(i: Instruction) -> int:
-    operand = i.operands[0] if i.opcode in ("ld", "ldu") else i.operands[-1]
-    return SIZES[i.type] * (len(operand.elements) if isinstance(operand, Vector) else 1)
-
-
-def _space(i: Instruction) -> str:
-    spaces = ("global", "shared", "local", "const", "param")
-    return next((each.split("::")[0] for each in i.modifiers if each.split("::")[0] in spaces), "")
 
 
 def _of_block(i: Instruction) -> bool:

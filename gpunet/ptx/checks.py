@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from gpunet.ptx.arena import Arena, Extent, plain_name
 from gpunet.ptx.arguments import pack
 from gpunet.ptx.failures import Failure
 from gpunet.ptx.function import Function
+from gpunet.ptx.stamps import Stamps
 from gpunet.ptx.watch import Told, Watch, lanes_of, thread_of
 
 if TYPE_CHECKING:
@@ -84,36 +85,34 @@ def check(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: in
     told = _Teller(checking, function, names, sources or {}, path)
     if refusal := _refused(checking, grid, block, args, shared_mem):
         return [Finding(*refusal, told.kernel, told.file)]
-    compiled = checking.compiled(int(np.prod(block)) % _WARP == 0)
-    assert compiled.checked is not None
-    if (static := sum(size for _, _, size in compiled.checked["shared"])) > _MOST_STATIC:
+    whole_warps = math.prod(block) % _WARP == 0
+    plain = checking.compiled(whole_warps)
+    assert plain.checked is not None
+    if (static := sum(size for _, _, size in plain.checked["shared"])) > _MOST_STATIC:
         words = f"{static} bytes of static shared memory in a block, allowed are {_MOST_STATIC}"
         return [Finding("limit", words, told.kernel, told.file)]
     extents = list(extents)
 
-    def launched(checking: launch.Kernel, compiled: Program) -> tuple[list[Finding], Arena]:
+    def launched(checking: launch.Kernel, compiled: Program, done: Callable[[Arena], Any]) -> list[Finding]:
         assert compiled.checked is not None
-        arena = Arena(args, told.names, compiled.checked, extents)
+        stamps = Stamps.taken()
+        arena = Arena(args, told.names, compiled.checked, extents, stamps)
         try:
             arguments = pack(compiled, arena.args)
         except TypeError as error:
-            return [Finding("argument", str(error), told.kernel, told.file)], arena
-        watch = Watch((arena.address, arena.size), compiled.checked, timeout)
-        for named in arena.named:
-            watch.mark(named.start, named.size)
-        for named, unwritten in arena.poisons:
-            watch.mark_unwritten(named.start, unwritten)
+            return [Finding("argument", str(error), told.kernel, told.file)]
+        watch = Watch(stamps, compiled.checked, timeout)
         checking.launch(compiled, grid, block, arguments, shared_mem, watch=watch)
         found = told.findings(compiled, arena, watch)
+        if compiled.checked["asked"] and compiled is plain and all(each.severity == "warning" for each in found):
+            # The arrays are still as they were: this launch has its own.
+            found += [each for each in launched(checking.apart, checking.apart.compiled(whole_warps), lambda arena: None)
+                      if each.severity == "error"]
+        done(arena)
         watch.close()
-        return found, arena
+        return found
 
-    found, arena = launched(checking, compiled)
-    if compiled.checked["asked"] and all(each.severity == "warning" for each in found):
-        apart = checking.apart.compiled(int(np.prod(block)) % _WARP == 0)
-        found += [each for each in launched(checking.apart, apart)[0] if each.severity == "error"]
-    arena.take_back()
-    return found
+    return launched(checking, plain, Arena.take_back)
 
 
 def _refused(kernel: launch.Kernel, grid: tuple[int, ...], block: tuple[int, ...], args: Sequence[Any],
@@ -299,7 +298,7 @@ class _Teller:
         for state in watch.states.values():
             state = state.cluster.owner(state, told.address)
             offset = told.address - state.word(shadow.SHARED)
-            if -4096 <= offset < state.word(shadow.LIMIT) + (1 << 20):
+            if -4096 <= offset < watch.shared_bytes + (1 << 20):
                 return offset
             if offset & 0xFFFFFFFF >= 1 << 31 and 0 <= offset < 1 << 32:  # a negative one of 32 bits
                 return offset - (1 << 32)
@@ -408,19 +407,13 @@ class _Teller:
 
     def _unwritten(self, arena: Arena, watch: Watch) -> list[Finding]:
         found = []
-        cell = watch.checked["cells"]["global"]
         for named in arena.named:
-            if not named.output:
-                continue
-            first = (named.start - arena.address) // cell
-            states = watch.writes[first:first + named.size // cell] == shadow.UNWRITTEN
-            missing = np.flatnonzero(states[:states.size // max(named.output // cell, 1) * max(named.output // cell, 1)]
-                                     .reshape(-1, max(named.output // cell, 1)).any(axis=1))
-            if not missing.size:
+            missing = arena.left_unwritten(named) if named.output else ()
+            if not len(missing):
                 continue
             count, index = named.size // named.output, named.element(named.start + int(missing[0]) * named.output)
-            words = ("nothing has written any of its elements" if missing.size == count else
-                     f"nothing has written {missing.size} of its {count} elements")
+            words = ("nothing has written any of its elements" if len(missing) == count else
+                     f"nothing has written {len(missing)} of its {count} elements")
             finding = Finding("unwritten", words, self.kernel, self.file, array=named.name, index=index,
                               severity="warning")
             found.append(replace(finding, message=f"{named.name}: {words}, the first is {finding.element}"))

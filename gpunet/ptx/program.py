@@ -218,7 +218,9 @@ def _checked(module: model.Module, kernel: context.Kernel, checks: Checking,
                       for size, value in _initial(module, variable)]
             variables.append([variable.name, checks.variables[variable.name], variable.size, values])
     shared = [[name, place, kernel.shared_sizes[name]] for name, place in kernel.shared.items()]
-    return {"cells": checks.cells, "copies": checks.copies, "clock": checks.clock,
+    reach = checks.reach
+    return {"cells": reach.cells, "shared_cell": checks.shared_cell, "groups": reach.groups, "read": reach.read,
+            "written": reach.written, "copies": checks.copies, "clock": checks.clock,
             "cluster": [1, 1, 1] if kernel.at_once else list(kernel.cluster), "clusters": checks.clusters,
             "asked": checks.asked, "lanes_apart": checks.lanes_apart,
             "lines": lines, "variable_bytes": checks.variable_bytes, "variables": variables, "shared": shared}

@@ -182,7 +182,8 @@ def _begin_checks(b: Builder) -> None:
     state = b.pointer(_state(b))
     size = b.shl(b.load(b.at(state, shadow.CELLS), "i64"), 3)
     places = [b.load(b.at(state, each), "ptr").text
-              for each in (shadow.SHARED_WRITES, shadow.TEMPLATE, shadow.SHARED_READS, shadow.SHARED_OTHERS)]
+              for each in (shadow.SHARED + shadow.WRITES, shadow.TEMPLATE, shadow.SHARED + shadow.READS,
+                           shadow.SHARED + shadow.OTHERS)]
     b.emit(f"call void @llvm.memcpy.p0.p0.i64(ptr {places[0]}, ptr {places[1]}, {size}, i1 false)")
     for place in places[2:]:
         b.emit(f"call void @llvm.memset.p0.i64(ptr {place}, i8 0, {size}, i1 false)")

@@ -20,20 +20,29 @@ from __future__ import annotations
 from gpunet.ptx.layout import SHARED_SHIFT as APART
 from gpunet.ptx.subset import put8, put32, put64, tell, u8, u32, u64
 
+# A region: memory whose cells have one size.
+BASE, LENGTH, WRITES, READS, OTHERS = 0, 8, 16, 24, 32  # its place, its bytes, and addresses of the cells' stamps
+SHIFT, REGION = 40, 48  # of an offset to its cell's number; bytes of a region's own
+
 # Of a launch, in bytes.
-ARENA, SIZE, WRITES, READS, OTHERS = 0, 8, 16, 24, 32  # the arrays, their bytes, and addresses of the cells' stamps
-SHIFT, SHARED_SHIFT = 40, 48  # of an address to its cell's number
+ARENA, SIZE = 0, 8  # the arrays
+BEGAN = 16  # stamps below are of earlier launches
 PHASES, OWNERS, MIXED = 56, 64, 72  # the last phase, the block of each, and whether blocks run by turns
 TELL, TOLD, RELEASED = 80, 88, 96  # Python's function; how often each site was told of; something is published
 DUMP, VALUES, BLOCKS = 104, 112, 120  # memory for accesses outside; values to be stored; how many blocks have begun
 GUESSES = 128  # a byte of each site: the read there begins a loop of compare-and-swaps
-LAUNCH_BYTES = 256
+REGIONS = 256  # of the arrays, by their cells' sizes: 1, 2, 4, 8 and 16 bytes
+END_OF_REGIONS = REGIONS + 5 * REGION
+# By groups of accesses: the only array that they may reach, or none, and whether nothing writes it or nobody reads it.
+REACHED, REACHED_BYTES, MOST_REACHED = END_OF_REGIONS, 24, 256  # the first: what is not known
+FROM, SPAN_OF_IT, UNREAD = 0, 8, 16  # where it is only read, its place and its bytes; where nobody reads it, 1
+LAUNCH_BYTES = REACHED + MOST_REACHED * REACHED_BYTES
 
 # Of a block that runs.
 LAUNCH, PHASE, FIRST, SPAN, USUAL = 0, 8, 16, 24, 32  # USUAL: the span, but 0 where blocks run by turns
 MET, WIDE, FENCED = 40, 48, 56  # threads know of others in this phase; of other warps' too; a fence was passed
-SHARED, LIMIT, SHARED_WRITES, SHARED_READS, SHARED_OTHERS = 64, 72, 80, 88, 96
-ROWS, QUEUES, THREADS, NUMBER, TEMPLATE, CELLS, FRAMES = 104, 112, 120, 128, 136, 144, 152
+SHARED = 64  # its shared memory, a region
+ROWS, QUEUES, THREADS, NUMBER, TEMPLATE, CELLS, FRAMES = 272, 112, 120, 128, 136, 144, 152
 PUBLISHED_AT, PUBLISHED, SEEN_AT, SEEN_BY, SEEN_THEN = 160, 168, 176, 184, 192  # what Python was told of last
 STACK = 200  # where the host's stack was when a warp began
 CLUSTER, RANK, PEERS = 208, 216, 224  # blocks of its cluster, its number among them, addresses of the states of all
@@ -69,7 +78,7 @@ MOST_TOLD = 2048  # of a site and a kind
 
 # A thread's queue of asynchronous copies: how many it has issued, how many are done, how many groups it has closed.
 ISSUED, DONE, GROUPS, ENTRIES = 0, 8, 16, 32
-TO, FROM, BYTES, GROUP, ENTRY = 0, 8, 16, 24, 32
+TO, FROM_WHERE, BYTES, GROUP, ENTRY = 0, 8, 16, 24, 32
 MOST_COPIES = 64
 QUEUE = ENTRIES + MOST_COPIES * ENTRY
 
@@ -87,10 +96,10 @@ def told(b, what, now, site, at, other, size, kind):
 
 # ---- order -------------------------------------------------------------------------------------------------------
 def ordered(b, now, s):
-    if (s ^ now) >> THREAD_SHIFT == 0 or s == 0:
+    g = u64(b + LAUNCH)
+    if (s ^ now) >> THREAD_SHIFT == 0 or s < u64(g + BEGAN):
         return 1
     if s - u64(b + FIRST) < u64(b + SPAN):
-        g = u64(b + LAUNCH)
         if u64(g + MIXED) == 0 or u32(u64(g + OWNERS) + (s >> PHASE_SHIFT << 2)) == u64(b + NUMBER):
             return 1
     elif (s ^ now) >> PHASE_SHIFT == 0 and u64(b + MET) != 0:
@@ -180,30 +189,35 @@ def check_cell(b, now, site, p, q, r, kind, at, size):
     return 0
 
 
+def region_of(b, at):
+    """The region in which an address lies; where it lies in none, the own shared memory."""
+    g = u64(b + LAUNCH)
+    if at - u64(g + ARENA) < u64(g + SIZE):
+        region = g + REGIONS
+        while region < g + END_OF_REGIONS:
+            if at - u64(region + BASE) < u64(region + LENGTH):
+                return region
+            region += REGION
+    return owner_of(b, at) + SHARED
+
+
 def check_lane(b, now, at, size, kind, site):
     """An access of a thread, whose stamp is `now`; 1 where it must not be."""
     g = u64(b + LAUNCH)
-    off = at - u64(g + ARENA)
-    shift = u64(g + SHIFT)
-    p = u64(g + WRITES)
-    q = u64(g + READS)
-    r = u64(g + OTHERS)
-    owner = b
-    if off >= u64(g + SIZE) or off + size > u64(g + SIZE):
-        owner = owner_of(b, at)
-        off = at - u64(owner + SHARED)
-        shift = u64(g + SHARED_SHIFT)
-        p = u64(owner + SHARED_WRITES)
-        q = u64(owner + SHARED_READS)
-        r = u64(owner + SHARED_OTHERS)
-        if off >= u64(owner + LIMIT) or off + size > u64(owner + LIMIT):
-            told(b, BEYOND, now, site, at, 0, size, kind)
-            return 1
+    region = region_of(b, at)
+    off = at - u64(region + BASE)
+    if off >= u64(region + LENGTH) or off + size > u64(region + LENGTH):
+        told(b, BEYOND, now, site, at, 0, size, kind)
+        return 1
     if off & (size - 1):
         told(b, MISALIGNED, now, site, at, 0, size, kind)
         return 1
-    if owner != b:
-        visited(b, owner, now, at, size, kind, site)
+    if region - g >= END_OF_REGIONS and region - SHARED != b:
+        visited(b, region - SHARED, now, at, size, kind, site)
+    shift = u64(region + SHIFT)
+    p = u64(region + WRITES)
+    q = u64(region + READS)
+    r = u64(region + OTHERS)
     cell = off >> shift
     end = (off + size - 1 >> shift) + 1
     while cell < end:
@@ -381,21 +395,13 @@ def compared(b, now, at, size, value):
     """Comes before a compare-and-swap. Where it finds what it compares with, a plain read of this place by the thread
     was a guess, and this finds out whether it still stands: that other threads' atomic operations were not ordered with
     the read harms nothing."""
-    g = u64(b + LAUNCH)
-    off = at - u64(g + ARENA)
-    shift = u64(g + SHIFT)
-    q = u64(g + READS)
-    r = u64(g + OTHERS)
-    if off >= u64(g + SIZE) or off + size > u64(g + SIZE):
-        owner = owner_of(b, at)
-        off = at - u64(owner + SHARED)
-        shift = u64(g + SHARED_SHIFT)
-        q = u64(owner + SHARED_READS)
-        r = u64(owner + SHARED_OTHERS)
-        if off >= u64(owner + LIMIT) or off + size > u64(owner + LIMIT):
-            return 0
-    if off & (size - 1):
+    region = region_of(b, at)
+    off = at - u64(region + BASE)
+    if off >= u64(region + LENGTH) or off + size > u64(region + LENGTH) or off & (size - 1):
         return 0
+    q = u64(region + READS)
+    r = u64(region + OTHERS)
+    shift = u64(region + SHIFT)
     found = u64(at) if size == 8 else u32(at - (at & 3)) >> ((at & 3) << 3)
     if (found ^ value) << (64 - (size << 3)) == 0:
         guessed(b, now, u64(q + (off >> shift << 3)))
@@ -415,17 +421,11 @@ def guessed(b, now, s):
 # ---- asynchronous copies -----------------------------------------------------------------------------------------
 def mark_copy(b, now, site, at, size, source):
     """The cells wait for the copy; of its source those that no other copy reads."""
-    g = u64(b + LAUNCH)
-    if source:
-        off = at - u64(g + ARENA)
-        cells = u64(g + OTHERS)
-        shift = u64(g + SHIFT)
-        value = IS_SOURCE
-    else:
-        off = at - u64(b + SHARED)
-        cells = u64(b + SHARED_WRITES)
-        shift = u64(g + SHARED_SHIFT)
-        value = IS_COPY
+    region = region_of(b, at)
+    cells = u64(region + (OTHERS if source else WRITES))
+    off = at - u64(region + BASE)
+    shift = u64(region + SHIFT)
+    value = IS_SOURCE if source else IS_COPY
     value |= now & 1023 << THREAD_SHIFT | site << SITE_SHIFT
     cell = off >> shift
     end = (off + size - 1 >> shift) + 1
@@ -449,7 +449,7 @@ def copy_issued(b, now, to, at, size, valid, site):
         copy_done(b, now, queue)
     entry = queue + ENTRIES + n % MOST_COPIES * ENTRY
     put64(entry + TO, to)
-    put64(entry + FROM, at if valid and bad == 0 else 0)
+    put64(entry + FROM_WHERE, at if valid and bad == 0 else 0)
     put64(entry + BYTES, size | site << 32)
     put64(entry + GROUP, u64(queue + GROUPS))
     put64(queue + ISSUED, n + 1)
@@ -464,27 +464,28 @@ def copy_done(b, now, queue):
     n = u64(queue + DONE)
     entry = queue + ENTRIES + n % MOST_COPIES * ENTRY
     put64(queue + DONE, n + 1)
-    g = u64(b + LAUNCH)
     size = u64(entry + BYTES) & 4294967295
     site = u64(entry + BYTES) >> 32
     mine = IS_COPY | now & 1023 << THREAD_SHIFT | site << SITE_SHIFT
-    off = u64(entry + TO) - u64(b + SHARED)
-    cell = off >> u64(g + SHARED_SHIFT)
-    end = (off + size - 1 >> u64(g + SHARED_SHIFT)) + 1
+    region = b + SHARED
+    off = u64(entry + TO) - u64(region + BASE)
+    cell = off >> u64(region + SHIFT)
+    end = (off + size - 1 >> u64(region + SHIFT)) + 1
     while cell < end:
-        if u64(u64(b + SHARED_WRITES) + (cell << 3)) == mine:
-            put64(u64(b + SHARED_WRITES) + (cell << 3), now | site << SITE_SHIFT)
-            put64(u64(b + SHARED_READS) + (cell << 3), 0)
-            put64(u64(b + SHARED_OTHERS) + (cell << 3), 0)
+        if u64(u64(region + WRITES) + (cell << 3)) == mine:
+            put64(u64(region + WRITES) + (cell << 3), now | site << SITE_SHIFT)
+            put64(u64(region + READS) + (cell << 3), 0)
+            put64(u64(region + OTHERS) + (cell << 3), 0)
         cell += 1
-    if u64(entry + FROM):
+    if u64(entry + FROM_WHERE):
         mine = IS_SOURCE | now & 1023 << THREAD_SHIFT | site << SITE_SHIFT
-        off = u64(entry + FROM) - u64(g + ARENA)
-        cell = off >> u64(g + SHIFT)
-        end = (off + size - 1 >> u64(g + SHIFT)) + 1
+        region = region_of(b, u64(entry + FROM_WHERE))
+        off = u64(entry + FROM_WHERE) - u64(region + BASE)
+        cell = off >> u64(region + SHIFT)
+        end = (off + size - 1 >> u64(region + SHIFT)) + 1
         while cell < end:
-            if u64(u64(g + OTHERS) + (cell << 3)) == mine:
-                put64(u64(g + OTHERS) + (cell << 3), now | site << SITE_SHIFT)
+            if u64(u64(region + OTHERS) + (cell << 3)) == mine:
+                put64(u64(region + OTHERS) + (cell << 3), now | site << SITE_SHIFT)
             cell += 1
     return 0
 
@@ -511,12 +512,12 @@ def thread_ends(b, now):
     queue = u64(b + QUEUES) + (now >> THREAD_SHIFT & 1023) * QUEUE
     while u64(queue + DONE) < u64(queue + ISSUED):
         entry = queue + ENTRIES + u64(queue + DONE) % MOST_COPIES * ENTRY
-        if u64(entry + FROM):
+        if u64(entry + FROM_WHERE):
             told(b, NEVER_WAITED, now, u64(entry + BYTES) >> 32, u64(entry + TO), 0, u64(entry + BYTES) & 4294967295, 0)
         put64(queue + DONE, u64(queue + DONE) + 1)
     return 0
 
 
-FUNCTIONS = (told, ordered, before_barrier, conflict, check_cell, check_lane, owner_of, visited, new_phase, stamp_anew,
+FUNCTIONS = (told, ordered, before_barrier, conflict, check_cell, region_of, check_lane, owner_of, visited, new_phase, stamp_anew,
              last_waited, forget_rows, block_begins, forget_cluster, block_is_over, block_passes, compared, guessed,
              mark_copy, copy_issued, copy_done, group_closed, copies_waited, thread_ends)

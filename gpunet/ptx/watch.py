@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import math
-import mmap
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,9 +21,11 @@ from gpunet.ptx import bulk, cluster_checks, deadlines, layout, shadow
 from gpunet.ptx.cluster_checks import Cluster
 from gpunet.ptx.layout import Block, Launch, Warp
 from gpunet.ptx.shadow import CLOCK_SHIFT, MOST_CLOCK, PHASE_SHIFT, THREAD_SHIFT
+from gpunet.ptx.stamps import Stamps, zeros
 from gpunet.ptx.turns import Turns
 
 _WARP = 32
+_MOST_SPACES = 16
 _NUMBER = ctypes.c_uint64
 
 
@@ -77,8 +79,8 @@ class _Fences:
 class State:
     """A block that runs: its memory, and what follows from its fences and barriers."""
 
-    def __init__(self, address: int, rows: np.ndarray, threads: int, cells: np.ndarray) -> None:
-        self.address, self.rows, self.threads, self.cells = address, rows, threads, cells
+    def __init__(self, address: int, rows: np.ndarray, threads: int, cells: np.ndarray, keep: Any) -> None:
+        self.address, self.rows, self.threads, self.cells, self._keep = address, rows, threads, cells, keep
         self.bulk = bulk.Bulk()
         self.now = np.ctypeslib.as_array((_NUMBER * 1024).from_address(address + shadow.NOW))
         self.number = -1
@@ -145,90 +147,46 @@ class State:
             self.learn(threads, self.complete[key])
 
 
-def _zeros(shape: tuple[int, ...], kind: Any) -> np.ndarray:
-    """Zeros of which a page costs nothing until it is touched. Those of NumPy come from the C library, which, after a
-    while, has large blocks at hand and clears all of them."""
-    size = math.prod(shape) * np.dtype(kind).itemsize
-    return np.frombuffer(mmap.mmap(-1, max(size, 1)), kind, math.prod(shape)).reshape(shape)
-
-
 class Watch:
-    """Of one launch: the memory of shadow.py's state, the callback, and the mistakes.
+    """Of one launch: what the code calls, and the mistakes.
 
     Args:
-        arena: address and bytes of the arrays' memory.
+        stamps: the memory of shadow.py's state.
         checked: what the program says of itself for the checker.
         timeout: seconds; then the launch is to end.
     """
 
-    def __init__(self, arena: tuple[int, int], checked: dict[str, Any], timeout: float) -> None:
-        self.checked, self.timeout = checked, timeout
+    def __init__(self, stamps: Stamps, checked: dict[str, Any], timeout: float) -> None:
+        self.stamps, self.checked, self.timeout = stamps, checked, timeout
         self.mistakes: dict[tuple, Told] = {}
         self.astray: set[tuple[int, int]] = set()
         self.error: BaseException | None = None
         self.failure: Any = None
         self.released: list[dict[int, dict[int, np.ndarray]]] = [{}, {}]
         self._firsts: dict[int, int] = {}
-        cell = checked["cells"]["global"]
-        self.cells = _zeros((3, -(-arena[1] // cell) + 128), np.uint64)
-        self.writes = self.cells[0]
-        self.writes[:] = shadow.OUTSIDE
-        self.arena = arena
-        self.launch = np.zeros(shadow.LAUNCH_BYTES // 8, np.uint64)
-        self.owners = _zeros((shadow.MOST_PHASES + 2,), np.uint32)
-        self._told_of = _zeros((32 * shadow.MOST_SITES // 4,), np.uint32)
-        self.guesses = np.zeros(shadow.MOST_SITES, np.uint8)
-        self._dump = np.zeros(8192 + 64, np.uint8)
-        self._values = np.zeros(64 + 512 * 9, np.uint8)
-        self._callback = ctypes.CFUNCTYPE(_NUMBER, *[_NUMBER] * 6)(self.told)
-        self.values = self._values[-self._values.ctypes.data % 64:]
-        for place, value in (
-                (shadow.ARENA, arena[0]), (shadow.SIZE, arena[1]), (shadow.SHIFT, cell.bit_length() - 1),
-                (shadow.SHARED_SHIFT, checked["cells"]["shared"].bit_length() - 1),
-                (shadow.WRITES, self.cells[0].ctypes.data), (shadow.READS, self.cells[1].ctypes.data),
-                (shadow.OTHERS, self.cells[2].ctypes.data), (shadow.OWNERS, self.owners.ctypes.data),
-                (shadow.TELL, ctypes.cast(self._callback, ctypes.c_void_p).value or 0),
-                (shadow.TOLD, self._told_of.ctypes.data), (shadow.DUMP, self._dump.ctypes.data),
-                (shadow.VALUES, self.values.ctypes.data), (shadow.GUESSES, self.guesses.ctypes.data)):
-            self.launch[place // 8] = value
-
-    def mark(self, address: int, size: int, value: int = 0) -> None:
-        """The cells that lie wholly in so many bytes: they belong to an array."""
-        cell = self.checked["cells"]["global"]
-        first = (address - self.arena[0]) // cell
-        self.writes[first:first + size // cell] = value
-
-    def mark_unwritten(self, address: int, unwritten: np.ndarray) -> None:
-        """Of an array's bytes those that nothing has written."""
-        cell = self.checked["cells"]["global"]
-        whole = unwritten[:unwritten.size // cell * cell].reshape(-1, cell).all(axis=1)
-        first = (address - self.arena[0]) // cell
-        self.writes[first:first + whole.size][whole] = shadow.UNWRITTEN
+        self.launch, self.owners = stamps.launch, stamps.owners
+        self.arena = int(self.launch[shadow.ARENA // 8]), int(self.launch[shadow.SIZE // 8])
+        self.guesses, self.values = stamps.guesses, stamps.values
+        self._has_turns = False
+        self._touched = bool(checked["copies"])  # something may stay in the memory that the next launch must not find
+        stamps.told = self.told
 
     # ---- the launch --------------------------------------------------------------------------------------------------
     def begin(self, head: bytearray, address: int, space: Any, threads: int, warps: int, shared: int,
               more: Callable[[], Any], work: Callable[[Any], None]) -> None:
         """The memory in which blocks run gets state for the checker."""
         self.head, self.warps, self.threads = head, warps, threads
-        self.grid = [ctypes.c_int32.from_address(address + place).value for place in Launch.GRID]
-        self.block = [ctypes.c_int32.from_address(address + place).value for place in Launch.BLOCK]
+        x, y, z, *block = struct.unpack_from("<6i", head, Launch.GRID[0])
+        self.grid, self.block = [x, y, z], block
         self.shared_bytes = shared
         self.launch[shadow.MIXED // 8] = len(space.blocks) > 1
-        cell = self.checked["cells"]["shared"]
-        count = -(-shared // cell) + 128
-        template = np.full(count, shadow.OUTSIDE, np.uint64)
-        parts = [(place, size) for _, place, size in self.checked["shared"] if size]
-        begin = ctypes.c_int32.from_address(address + Launch.SHARED_BYTES + 4).value  # the launch's own, at the end
+        begin = struct.unpack_from("<i", head, Launch.SHARED_BYTES + 4)[0]  # the launch's own, at the end
         self.dynamic = shared - begin, begin
-        for place, size in (*parts, (shared - begin, begin)):
-            template[place // cell:(place + size) // cell] = shadow.UNWRITTEN
-        self._template = template
-        self._keep: list[Any] = []
         self.states: dict[int, State] = {}
         self.frames: dict[int, tuple[int, int]] = {}
         self._frame_bytes = space.frame_bytes
         self._attach(space)
-        self.turns = Turns(self, space, lambda: self._attach(more()), work)
+        self._first_space, self._more, self._work = space, more, work
         self._deadline = deadlines.begin(self.timeout, functools.partial(self._stop, address))
 
     def mix(self) -> None:
@@ -237,34 +195,58 @@ class Watch:
         for state in self.states.values():
             state.put(shadow.USUAL, 0)
 
+    @functools.cached_property
+    def turns(self) -> Turns:
+        """Blocks that wait for each other."""
+        self._has_turns = True
+        return Turns(self, self._first_space, lambda: self._attach(self._more()), self._work)
+
     def _attach(self, space: Any) -> Any:
-        whole = -(-self.threads // _WARP) * _WARP
-        template, count = self._template, self._template.size
-        began = len(self.states)
-        for number, block in enumerate(space.blocks):
-            memory = np.zeros(shadow.BLOCK_BYTES + 64, np.uint8)
-            state = memory.ctypes.data + -memory.ctypes.data % 64
-            rows = _zeros((shadow.MOST_THREADS, shadow.MOST_THREADS), np.uint32)
-            cells = _zeros((3, count), np.uint64)
-            queues = np.zeros(shadow.QUEUE * whole if self.checked["copies"] else 0, np.uint8)
-            self._keep += [memory, rows, cells, queues]
-            base = ctypes.c_int64.from_address(block + Block.SHARED).value
-            for place, value in (
-                    (shadow.LAUNCH, self.launch.ctypes.data), (shadow.ROWS, rows.ctypes.data),
-                    (shadow.THREADS, whole), (shadow.SHARED, base), (shadow.LIMIT, self.shared_bytes),
-                    (shadow.SHARED_WRITES, cells[0].ctypes.data), (shadow.SHARED_READS, cells[1].ctypes.data),
-                    (shadow.SHARED_OTHERS, cells[2].ctypes.data), (shadow.TEMPLATE, template.ctypes.data),
-                    (shadow.CELLS, count), (shadow.QUEUES, queues.ctypes.data if queues.size else 0),
-                    (shadow.FRAMES, space.frame_bytes * self.warps)):
-                _NUMBER.from_address(state + place).value = value
-            ctypes.c_int64.from_address(block + Block.CHECK).value = state
-            self.states[state] = State(state, rows, whole, cells)
-            self.frames[state] = space.frames[number], space.frame_bytes * self.warps
-        cluster_checks.attach(self, list(self.states.values())[began:])
+        """Blocks get state for the checker; where the memory is that of an earlier launch, they have it already."""
+        of = (self.threads, self.shared_bytes, self.dynamic[1], self.checked["shared_cell"], self.checked["copies"],
+              self.checked["shared"])
+        known = self.stamps.spaces.get(space.block)
+        if known is None or known[0] is not space or known[1] != of or len(space.blocks) > 1 or self.checked["clusters"]:
+            if len(self.stamps.spaces) > _MOST_SPACES:
+                self.stamps.spaces.clear()
+            states = [self._new_state(space, block) for block in space.blocks]
+            cluster_checks.attach(self, states)
+            known = self.stamps.spaces[space.block] = space, of, states
+        for number, (block, state) in enumerate(zip(space.blocks, known[2], strict=True)):
+            _NUMBER.from_address(block + Block.CHECK).value = state.address
+            state.number = -1
+            self.states[state.address] = state
+            self.frames[state.address] = space.frames[number], space.frame_bytes * self.warps
         return space
 
+    def _new_state(self, space: Any, block: int) -> State:
+        cell, whole = self.checked["shared_cell"], -(-self.threads // _WARP) * _WARP
+        count = -(-self.shared_bytes // cell) + 128
+        template = np.full(count, shadow.OUTSIDE, np.uint64)
+        for place, size in (*(each[1:] for each in self.checked["shared"] if each[2]), self.dynamic):
+            template[place // cell:(place + size) // cell] = shadow.UNWRITTEN
+        memory = np.zeros(shadow.BLOCK_BYTES + 64, np.uint8)
+        address = memory.ctypes.data + -memory.ctypes.data % 64
+        rows = zeros((shadow.MOST_THREADS, shadow.MOST_THREADS), np.uint32)
+        cells = zeros((3, count), np.uint64)
+        queues = np.zeros(shadow.QUEUE * whole if self.checked["copies"] else 0, np.uint8)
+        base = ctypes.c_int64.from_address(block + Block.SHARED).value
+        state = State(address, rows, whole, cells, (memory, template, queues))
+        for place, value in (
+                (shadow.LAUNCH, self.launch.ctypes.data), (shadow.ROWS, rows.ctypes.data), (shadow.THREADS, whole),
+                (shadow.SHARED + shadow.BASE, base), (shadow.SHARED + shadow.LENGTH, self.shared_bytes),
+                (shadow.SHARED + shadow.WRITES, cells[0].ctypes.data),
+                (shadow.SHARED + shadow.READS, cells[1].ctypes.data),
+                (shadow.SHARED + shadow.OTHERS, cells[2].ctypes.data),
+                (shadow.SHARED + shadow.SHIFT, cell.bit_length() - 1), (shadow.TEMPLATE, template.ctypes.data),
+                (shadow.CELLS, count), (shadow.QUEUES, queues.ctypes.data if queues.size else 0),
+                (shadow.FRAMES, space.frame_bytes * self.warps)):
+            state.put(place, value)
+        return state
+
     def drain(self) -> None:
-        self.turns.drain()
+        if self._has_turns:
+            self.turns.drain()
 
     def _stop(self, address: int) -> None:
         ctypes.c_int32.from_address(address + Launch.STOP).value = 1
@@ -278,12 +260,15 @@ class Watch:
             raise self.error
 
     def close(self) -> None:
-        """Lets its memory go: what it calls and what calls it hold each other."""
-        del self._callback, self.turns
+        """Lets its memory go, for the next launch where this one has left no traces in it."""
+        if not (self.mistakes or self.failure or self._has_turns or self._touched):
+            self.guesses[:] = 0
+            self.stamps.give_back()
 
     # ---- what it is told ---------------------------------------------------------------------------------------------
     def told(self, what: int, b: int, one: int, two: int, three: int, four: int) -> int:
         try:
+            self._touched |= what < 8
             state = self.current(self.states[b])
             return self._handlers[what](self, what, state, one, two, three, four) or 0
         except BaseException as error:  # goes on in Python, when the launch has ended
@@ -439,7 +424,9 @@ class Watch:
             return 1
         first = self._firsts.get(owner)
         if first is None:
-            first = self._firsts[owner] = int(np.argmax(self.owners == owner))
+            began = self.stamps.began >> PHASE_SHIFT
+            of_launch = self.owners[began:int(self.launch[shadow.PHASES // 8]) + 1]
+            first = self._firsts[owner] = began + int(np.argmax(of_launch == owner))
         scope = 1 if owner == state.number else 0
         moment, other = phase_of(stamp) << 32 | clock_of(stamp), thread_of(stamp)
         for (_, address), when in state.acquired.items():
@@ -555,6 +542,7 @@ class Watch:
         bulk.waited(self, state, word, at)
 
     def _bulk(self, what: int, state: State, word: int, at: int, *none: int) -> None:
+        self._touched = True
         bulk.issued(self, state, word, at)
 
     def _bulk_wait(self, what: int, state: State, word: int, groups: int, how: int, none: int) -> None:
