@@ -59,17 +59,19 @@ def one_place(b: Builder, size: int, check: Value, now: Value, at: Value, mask: 
     return [b.load("%bad", "i64")]
 
 
+def _inside(b: Builder, size: int, check: Value, at: Value, group: Value) -> Value:
+    """Whether an access lies in the array that nothing writes in this launch, the only one that it may reach."""
+    place = b.at(b.load(b.at(check.text, shadow.LAUNCH), "ptr").text, group)
+    first, length = b.load(b.at(place, shadow.FROM), "i64"), b.load(b.at(place, shadow.SPAN_OF_IT), "i64")
+    offset = b.sub(at, first)
+    inside = b.compare("ult", offset, b.call("usub.sat", length, size - 1))
+    return b.both(inside, b.compare("eq", b.both(offset, size - 1), 0)) if size > 1 else inside
+
+
 def only_read(b: Builder, size: int, otherwise: Callable[..., list[Value]], check: Value, now: Value, at: Value,
               mask: Value, site: Value, group: Value) -> list[Value]:
     """A read of what nothing writes in this launch: where it is inside the array, all is said."""
-    launch = b.load(b.at(check.text, shadow.LAUNCH), "ptr").text
-    place = b.at(launch, group)
-    first, length = b.load(b.at(place, shadow.FROM), "i64"), b.load(b.at(place, shadow.SPAN_OF_IT), "i64")
-    offset = b.sub(at, first)
-    good = b.compare("ult", offset, b.call("usub.sat", length, size - 1))
-    if size > 1:
-        good = b.both(good, b.compare("eq", b.both(offset, size - 1), 0))
-    wrong = b.both(mask, b.invert(b.mask_of(good)))
+    wrong = b.both(mask, b.invert(b.mask_of(_inside(b, size, check, at, group))))
     kind = "i32" if at.vector else "i64"
     b.emit(f"%bad = alloca {kind}")
     b.emit(f"store {kind} 0, ptr %bad")
@@ -332,7 +334,8 @@ def beyond_local(b: Builder, size: int, kind: int, check: Value, now: Value, at:
 
 
 def copies_of_lanes(b: Builder, size: int, check: Value, now: Value, to: Value, frm: Value, valid: Value, mask: Value,
-          site: Value) -> list[Value]:
+                    site: Value, group: Value) -> list[Value]:
+    known = b.mask_of(_inside(b, size, check, frm, group))
     for name in ("left.p", "to.bad", "from.bad"):
         b.emit(f"%{name} = alloca i32")
         b.emit(f"store i32 0, ptr %{name}")
@@ -342,7 +345,8 @@ def copies_of_lanes(b: Builder, size: int, check: Value, now: Value, to: Value, 
     left = b.load("%left.p", "i32")
     lane = b.first(left)
     bad = b.resize(_call(b, "copy_issued", _as_number(b, check), _lane_now(b, now, lane), b.extract(to, lane),
-                         b.extract(frm, lane), constant("i64", size), b.extract(valid, lane), site), "i32")
+                         b.extract(frm, lane), constant("i64", size), b.extract(valid, lane), site,
+                         b.resize(b.both(b.lshr(known, lane), 1), "i64")), "i32")
     for place, bit in (("%to.bad", b.both(bad, 1)), ("%from.bad", b.lshr(bad, 1))):
         b.store(b.either(b.load(place, "i32"), b.shl(bit, lane)), place)
     rest = b.both(left, b.sub(left, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from gpunet.kernel.unwritten import Unwritten
-from gpunet.ptx.shadow import OUTSIDE, UNWRITTEN
+from gpunet.ptx.places import GAP, Place, Places
+from gpunet.ptx.shadow import UNWRITTEN
 from gpunet.ptx.stamps import Stamps
 
-GAP = 4096  # bytes between arrays, at least
-_ALIGNED = 256
+_NUMBERS = int, float, np.number, np.bool_, type(None)
+_BYTES = np.dtype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,11 @@ class Extent:
     unwritten: int = 0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Named:
     """An array in the arena and what it is called."""
 
+    place: Place
     start: int
     size: int
     name: str = ""
@@ -44,11 +47,6 @@ class Named:
     shape: tuple[int, ...] = ()
     pointer: int = 0  # from where elements are counted
     output: int = 0  # bytes of an element, where all of it is to be written
-    cell: int = 1  # bytes
-    bound: frozenset[int] = frozenset()  # the parameters by which it may be reached (origins.py)
-    written: bool = True  # something may write it,
-    read: bool = True  # or read it
-    unwritten: bool = False  # something has not been written before the launch
 
     def element(self, address: int) -> int | tuple[int, ...]:
         flat = (address - self.pointer) // self.itemsize
@@ -74,157 +72,118 @@ class Arena:
 
     def __init__(self, args: Sequence[Any], names: Sequence[str], checked: dict[str, Any],
                  extents: Iterable[Extent], stamps: Stamps) -> None:
-        self.names, self._stamps, self._checked = names, stamps, checked
+        self.names, self._stamps = names, stamps
+        self._direct: dict[int, Extent] = {}  # by arguments that are a device's arrays
+        wanted = self._wanted(args, extents)
+        places = stamps.places(checked, tuple([(size, bound) for _, size, bound in wanted]))
+        self.address = stamps.begin(places)
+        self.named = self._variables(checked, places) if places.variables else []
         self._arrays: dict[int, tuple[np.ndarray, Named]] = {}
         self._extents: list[tuple[Extent, Named]] = []
-        wanted = self._wanted(args, extents)
-        own = checked["cells"][-1].bit_length() - 1
-        sizes = [0] * 5
-        sizes[own] = before = _with_gap(checked["variable_bytes"])
-        for _, named in wanted:
-            sizes[named.cell.bit_length() - 1] += _with_gap(named.size)
-        self.bytes = stamps.room(sizes)
-        self.address, self.size = self.bytes.ctypes.data, self.bytes.size
-        places = self._places(sizes, own)
-        stamps.begin(self.address, places)
-        self.named = self._variables()
-        free = [place for place, _ in places]
-        free[own] += before
-        for each, named in wanted:
-            shift = named.cell.bit_length() - 1
-            named.start = named.pointer = free[shift]
-            free[shift] += _with_gap(named.size)
-            self._copy_in(each, named)
+        for (each, size, _), place in zip(wanted, places.arrays, strict=True):
+            start = self.address + place.offset
+            named = Named(place, start, size, pointer=start)
             self.named.append(named)
+            if isinstance(each, Extent):
+                self._extents.append((each, named))
+                ctypes.memmove(start, each.address, size)
+                element = each.unwritten
+            else:
+                self._arrays[id(each)] = each, named
+                given = np.ascontiguousarray(each)
+                ctypes.memmove(start, given.ctypes.data, size)
+                element = each.itemsize if isinstance(each, Unwritten) else 0
+            if element and size:
+                self._poison(named, element, not isinstance(each, Extent))
+        self._by_extent = {id(extent): named for extent, named in self._extents}
         self.args = tuple([self._argument(number, value) for number, value in enumerate(args)])
         self.named.sort(key=lambda each: each.start)
-        self._mark_gaps(places)
-        self._tell_groups()
 
-    def _wanted(self, args: Sequence[Any], extents: Iterable[Extent]) -> list[tuple[Any, Named]]:
-        """The memory to be copied here, and its places to be, which are not known yet."""
-        loose, direct = [], []  # numbers of arguments that may point anywhere; and those that are a device's arrays
+    @property
+    def outputs(self) -> list[Named]:
+        """What is to be written, all of it."""
+        return [each for each in self.named if each.output]
+
+    def _wanted(self, args: Sequence[Any], extents: Iterable[Extent]
+                ) -> list[tuple[np.ndarray | Extent, int, frozenset[int]]]:
+        """The memory to be copied here: bytes, and the parameters by which it may be reached."""
+        arrays: dict[int, np.ndarray] = {}
+        bound: dict[int, tuple[int, ...]] = {}
+        loose: list[int] = []  # numbers of arguments that may point anywhere
+        direct: list[tuple[int, int, Any]] = []  # and those that are a device's arrays
         for number, value in enumerate(args):
-            if isinstance(value, np.ndarray) and value.ndim:
-                self._want(value, number)
-            elif getattr(value, "_address", None) and hasattr(value, "nbytes"):
-                direct.append((number, value))
-            elif not isinstance(value, (int, float, np.number, np.bool_)) and value is not None:
-                loose.append(number)
-                for _, each in value.places()[0] if hasattr(value, "places") else ():
-                    if isinstance(each, np.ndarray) and each.ndim:
-                        self._want(each, number)
-        known = sorted(set(extents), key=lambda each: each.address) if extents else []
-        bound: dict[Extent, set[int]] = {each: set(loose) for each in known}
-        for number, value in direct:
-            if not value.nbytes:
+            if isinstance(value, _NUMBERS):
                 continue
-            of = next((e for e in known if e.address <= value._address < e.address + max(e.size, 1)), None)
-            if of is None:
-                of = Extent(value._address, value.nbytes, _poison(value))
+            inner = [value]
+            if not isinstance(value, np.ndarray):
+                address = getattr(value, "_address", None)
+                if address is not None:
+                    if address and value.nbytes:
+                        direct.append((number, address, value))
+                    continue
+                loose.append(number)
+                inner = [each for _, each in value.places()[0]] if hasattr(value, "places") else []
+            elif not value.ndim:
+                loose.append(number)
+            for each in inner:
+                if isinstance(each, np.ndarray) and each.ndim:
+                    arrays[id(each)] = each
+                    bound[id(each)] = (*bound.get(id(each), ()), number)
+        wanted: list[tuple[np.ndarray | Extent, int, frozenset[int]]] = [
+            (each, each.nbytes, frozenset(bound[key])) for key, each in arrays.items()]
+        known = sorted(set(extents), key=lambda each: each.address) if extents else []
+        reached: dict[int, list[int]] = {id(each): [*loose] for each in known}
+        for number, address, value in direct:
+            for of in known:
+                if of.address <= address < of.address + max(of.size, 1):
+                    break
+            else:
+                of = Extent(address, value.nbytes, _poison(value))
                 known.append(of)
-                bound[of] = set(loose)
-            bound[of].add(number)
-        self._extents = [(each, self._named_of(each.size, bound[each])) for each in known]
-        return [*self._arrays.values(), *self._extents]
+                reached[id(of)] = [*loose]
+            reached[id(of)].append(number)
+            self._direct[number] = of
+        return [*wanted, *((each, each.size, frozenset(reached[id(each)])) for each in known)]
 
-    def _want(self, array: np.ndarray, number: int) -> None:
-        before = self._arrays.get(id(array))
-        bound = before[1].bound if before else frozenset()
-        self._arrays[id(array)] = array, self._named_of(array.nbytes, bound | {number})
-
-    def _named_of(self, size: int, bound: Iterable[int]) -> Named:
-        bound, cells = frozenset(bound), self._checked["cells"]
-        read, written = self._checked["read"], self._checked["written"]
-        return Named(0, size, cell=min([cells[number] for number in bound] or cells), bound=bound,
-                     read=read is None or not bound.isdisjoint(read),
-                     written=written is None or not bound.isdisjoint(written))
-
-    def _places(self, sizes: list[int], first: int) -> list[tuple[int, int]]:
-        """Place and bytes of each region; first comes the one with the module's variables."""
-        places, at = [(0, 0)] * len(sizes), self.address
-        for shift in (first, *(each for each in range(len(sizes)) if each != first)):
-            places[shift] = at, sizes[shift]
-            at += sizes[shift]
-        return places
-
-    def _variables(self) -> list[Named]:
-        found = []
-        for name, place, size, values in self._checked["variables"]:
-            self.bytes[place:place + size] = 0
-            self._fill(place, values, {each[0]: each[1] for each in self._checked["variables"]})
-            named = self._named_of(size, (-1,))
-            named.start = named.pointer = self.address + place
-            named.name = plain_name(name)
-            found.append(named)
+    def _variables(self, checked: dict[str, Any], places: Places) -> list[Named]:
+        found, offsets = [], {each[0]: each[1] for each in checked["variables"]}
+        for (name, _, size, values), place in zip(checked["variables"], places.variables, strict=True):
+            start = self.address + place.offset
+            self._stamps.bytes(start, size)[:] = 0
+            self._fill(start, values, offsets)
+            found.append(Named(place, start, size, plain_name(name), pointer=start))
         return found
 
-    def _copy_in(self, each: np.ndarray | Extent, named: Named) -> None:
-        if isinstance(each, Extent):
-            ctypes.memmove(named.start, each.address, each.size)
-            element = each.unwritten
-        else:
-            given = np.ascontiguousarray(each)
-            ctypes.memmove(named.start, given.ctypes.data, given.nbytes)
-            element = each.itemsize if isinstance(each, Unwritten) else 0
-        if element and named.size:
-            self._poison(named, element, not isinstance(each, Extent))
-
-    def _mark_gaps(self, places: list[tuple[int, int]]) -> None:
-        """What belongs to no array."""
-        for place, size in places:
-            at = place
-            for named in self.named if size else ():
-                if place <= named.start < place + size:
-                    self._stamps.mark(at, named.start - at, OUTSIDE)
-                    at = named.start + named.size // named.cell * named.cell
-            self._stamps.mark(at, place + size - at, OUTSIDE)
-
-    def _tell_groups(self) -> None:
-        """Accesses that can only reach one array, which nothing writes or nobody reads, need less of a check."""
-        for number, group in enumerate(self._checked["groups"]):
-            reached = [each for each in self.named if not each.bound.isdisjoint(group)]
-            if len(reached) == 1:
-                only, = reached
-                self._stamps.group(number, (only.start, only.size) if not only.written and not only.unwritten else
-                                   (0, 0), not only.read)
-
-    def _fill(self, place: int, values: list[Any], places: dict[str, int]) -> None:
+    def _fill(self, start: int, values: list[Any], offsets: dict[str, int]) -> None:
         """A variable's first values."""
-        at = place
         for size, value in values:
-            number = self.address + places[value[0]] + value[1] if isinstance(value, list) else value
-            self.bytes[at:at + size] = np.frombuffer((number & (1 << 8 * size) - 1).to_bytes(size, "little"), np.uint8)
-            at += size
+            number = self.address + offsets[value[0]] + value[1] if isinstance(value, list) else value
+            ctypes.memmove(start, (number & (1 << 8 * size) - 1).to_bytes(size, "little"), size)
+            start += size
 
     def _poison(self, named: Named, element: int, output: bool) -> None:
-        """Marks the cells with elements of which all bits are set."""
-        first = named.start - self.address
-        bits = min(element, 8)
-        whole = self.bytes[first:first + named.size // element * element].view(f"u{bits}")
+        """Elements of which all bits are set count as not written."""
+        bits, cell = min(element, 8), named.place.cell
+        whole = self._stamps.bytes(named.start, named.size // element * element).view(f"u{bits}")
         unwritten = whole == (1 << 8 * bits) - 1
-        if element > 8:
-            unwritten = unwritten.reshape(-1, element // 8).all(axis=1)
         if not unwritten.any():
             return
-        named.unwritten = True
-        named.output = element if output and bool(unwritten.all()) else 0
-        cell = named.cell
+        if element > 8:
+            unwritten = unwritten.reshape(-1, element // 8).all(axis=1)
+        if unwritten.all():
+            named.output = element if output else 0
+            return self._stamps.mark_unwritten(named.place, slice(None))
         if cell < element:
             unwritten = np.repeat(unwritten, element // cell)
         elif cell > element:
-            whole_cells = unwritten.size // (cell // element)
-            unwritten = unwritten[:whole_cells * (cell // element)].reshape(whole_cells, -1).any(axis=1)
-        cells = self._stamps.cells(named.start, unwritten.size * cell)[0]
-        if named.output:
-            cells[:] = UNWRITTEN
-        else:
-            cells[unwritten] = UNWRITTEN
-        self._stamps.marked(named.start, unwritten.size * cell)
+            unwritten = unwritten[:unwritten.size // (cell // element) * (cell // element)].reshape(
+                -1, cell // element).any(axis=1)
+        if unwritten.any():
+            self._stamps.mark_unwritten(named.place, unwritten)
 
     def left_unwritten(self, named: Named) -> np.ndarray:
         """The numbers of an output's elements that nothing has written."""
-        element, cell = named.output, named.cell
+        element, cell = named.output, named.place.cell
         states = self._stamps.cells(named.start, named.size // cell * cell)[0] == UNWRITTEN
         if cell > element:
             states = np.repeat(states, cell // element)
@@ -233,7 +192,15 @@ class Arena:
 
     # ---- arguments ---------------------------------------------------------------------------------------------------
     def _argument(self, number: int, value: Any, place: int = -1) -> Any:
-        name = (self.names[number] if number < len(self.names) and self.names[number] else f"argument {number}") + (f" (the pointer at byte {place})" if place >= 0 else "")
+        if isinstance(value, _NUMBERS):
+            return value
+        if place < 0 and number in self._direct:
+            extent = self._direct[number]
+            named = self._by_extent[id(extent)]
+            return self._called(named, named.start + value._address - extent.address, number, value, place)
+        if isinstance(value, np.ndarray) and value.ndim:
+            named = self._arrays[id(value)][1]
+            return self._called(named, named.start, number, value, place)
         if hasattr(value, "places"):
             fields, size, _ = value.places()
             content = bytearray(size)
@@ -243,42 +210,42 @@ class Arena:
                 data = each.tobytes() if isinstance(each, np.generic) else int(each or 0).to_bytes(8, "little")
                 content[where:where + len(data)] = data
             return bytes(content)
-        if isinstance(value, np.ndarray) and value.ndim:
-            return self._named(self._arrays[id(value)][1].start, name, value)
         if isinstance(value, (bytes, np.void, np.ndarray)):  # a record, perhaps one with addresses
             content = bytearray(value if isinstance(value, bytes) else value.tobytes())
             for where in range(0, len(content) - 7, 8):
-                moved = self._moved(int.from_bytes(content[where:where + 8], "little"))
+                address = int.from_bytes(content[where:where + 8], "little")
+                named, moved = self._moved(address)
                 content[where:where + 8] = moved.to_bytes(8, "little")
             return bytes(content)
         address = getattr(value, "_address", getattr(value, "ptr", None))
         if address is None:
             return value
-        moved = self._moved(int(address))
-        return self._named(moved, name, value) if moved != address else moved
+        named, moved = self._moved(int(address))
+        return moved if named is None else self._called(named, moved, number, value, place)
 
-    def _moved(self, address: int) -> int:
+    def _moved(self, address: int) -> tuple[Named | None, int]:
         for extent, named in self._extents:
             if extent.address <= address < extent.address + max(extent.size, 1):
-                return named.start + address - extent.address
-        return address
+                return named, named.start + address - extent.address
+        return None, address
 
-    def _named(self, address: int, name: str, value: Any) -> int:
-        for named in self.named:
-            if named.start <= address < named.start + max(named.size, 1) and not named.name:
-                dtype = getattr(value, "dtype", np.dtype(np.uint8))
-                named.name, named.itemsize, named.pointer = name, dtype.itemsize, address
-                named.shape = tuple(getattr(value, "shape", ()))
+    def _called(self, named: Named, address: int, number: int, value: Any, place: int) -> int:
+        """An array has the name of the first argument that points to it, and that one's elements."""
+        if not named.name:
+            name = self.names[number] if number < len(self.names) else ""
+            named.name = (name or f"argument {number}") + (f" (the pointer at byte {place})" if place >= 0 else "")
+            named.itemsize, named.pointer = getattr(value, "dtype", _BYTES).itemsize, address
+            named.shape = tuple(getattr(value, "shape", ()))
         return address
 
     def take_back(self) -> None:
         """What the kernel has written becomes the arrays' content."""
         for array, named in self._arrays.values():
-            if named.written and array.flags.writeable:
-                at = named.start - self.address
-                array[...] = self.bytes[at:at + array.nbytes].view(array.dtype).reshape(array.shape)
+            if named.place.written and array.flags.writeable:
+                content = self._stamps.bytes(named.start, named.size)
+                array[...] = content.view(array.dtype).reshape(array.shape)
         for extent, named in self._extents:
-            if named.written:
+            if named.place.written:
                 ctypes.memmove(extent.address, named.start, extent.size)
 
     # ---- names -------------------------------------------------------------------------------------------------------
@@ -290,10 +257,6 @@ class Arena:
         return min(beside, key=lambda each: _distance(each, address), default=None)
 
 
-def _with_gap(size: int) -> int:
-    return size + -size % _ALIGNED + GAP
-
-
 def _distance(named: Named, address: int) -> int:
     return max(named.start - address, address - (named.start + named.size) + 1, 0)
 
@@ -303,6 +266,7 @@ def _poison(value: Any) -> int:
     return dtype.itemsize if dtype is not None and (dtype.kind == "f" or dtype.name == "bfloat16") else 0
 
 
+@functools.lru_cache(maxsize=1024)
 def plain_name(symbol: str) -> str:
     """A variable's own name, of a mangled one: "_ZZ4sumsPfE4tile" is "tile"."""
     found, at = symbol, 0

@@ -156,7 +156,7 @@ class Checking:
         if not space and group:  # a generic address that comes from arrays
             space = "global"
         site = constant("i64", min(low.kernel.site(i), shadow.MOST_SITES - 1))
-        place = constant("i64", shadow.REACHED + shadow.REACHED_BYTES * group)
+        place = self._group(group)
         if i.opcode in ("ld", "st", "atom", "red"):
             kind |= _order(i, space)
         if kind == READ and i.line in self.structures:
@@ -180,13 +180,17 @@ class Checking:
             return warp_access(inner, space, cell, size, kind, *given)
 
         if kind == READ:
-            nobody = constant("i64", shadow.REACHED)
+            nobody = self._group(0)
             bad = self._read(b, name, size, bool(group), place, spread, mask, site,
                              lambda inner, *given: access(inner, *given, nobody))
         else:
             bad = b.through_all(f"check.{name}", access, _CHECK, _NOW, spread, mask, site, place,
                                 *map(b.spread, values))[0]
         return self._elsewhere(b, spread, bad, kind)
+
+    def _group(self, number: int) -> Value:
+        """Where it stands what a group of accesses may reach; of the first nothing is known."""
+        return constant("i64", shadow.REACHED + shadow.REACHED_BYTES * number)
 
     def _read(self, b: Builder, name: str, size: int, known: bool, place: Value, at: Value, mask: Value, site: Value,
               otherwise: Callable[..., list[Value]]) -> Value:
@@ -275,7 +279,8 @@ class Checking:
         to, frm = b.spread(to), b.spread(frm)
         name = f"check.copy.{size}"
         bad_to, bad_from = b.through_all(name, lambda inner, *values: copies_of_lanes(inner, size, *values), _CHECK,
-                                         _NOW, to, frm, b.resize(valid, "i64"), low.mask, site)
+                                         _NOW, to, frm, b.resize(valid, "i64"), low.mask, site,
+                                         self._group(self.reach.of(i)[1]))
         return self._elsewhere(b, to, bad_to, WRITE), self._elsewhere(b, frm, bad_from, READ)
 
     def rows(self, low: Lowering, i: Instruction, at: Value, count: int) -> None:

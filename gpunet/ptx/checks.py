@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import re
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +17,14 @@ import numpy as np
 from gpunet.kernel.finding import Access, Finding, fold
 from gpunet.ptx import launch, layout, shadow
 from gpunet.ptx.arena import Arena, Extent, plain_name
-from gpunet.ptx.arguments import pack
+from gpunet.ptx.arguments import Unusual, pack, packer
 from gpunet.ptx.failures import Failure
 from gpunet.ptx.function import Function
 from gpunet.ptx.stamps import Stamps
 from gpunet.ptx.watch import Told, Watch, lanes_of, thread_of
 
 if TYPE_CHECKING:
+    from gpunet.ptx.model import Parameter
     from gpunet.ptx.program import Program, Site
 
 _WARP = 32
@@ -82,28 +85,36 @@ def check(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: in
                    for size in (grid, block))
     function = kernel if isinstance(kernel, Function) else None
     checking = kernel.checked
-    told = _Teller(checking, function, names, sources or {}, path)
-    if refusal := _refused(checking, grid, block, args, shared_mem):
-        return [Finding(*refusal, told.kernel, told.file)]
+    facts = _facts(checking)
+
+    @functools.cache
+    def told() -> _Teller:
+        return _Teller(checking, function, names, sources or {}, path)
+
+    if refusal := _refused(facts, grid, block, args, shared_mem):
+        return [Finding(*refusal, told().kernel, told().file)]
     whole_warps = math.prod(block) % _WARP == 0
     plain = checking.compiled(whole_warps)
     assert plain.checked is not None
-    if (static := sum(size for _, _, size in plain.checked["shared"])) > _MOST_STATIC:
+    if (static := sum([size for _, _, size in plain.checked["shared"]])) > _MOST_STATIC:
         words = f"{static} bytes of static shared memory in a block, allowed are {_MOST_STATIC}"
-        return [Finding("limit", words, told.kernel, told.file)]
+        return [Finding("limit", words, told().kernel, told().file)]
     extents = list(extents)
+    called = names or (function.parameter_names if function is not None else ())
 
     def launched(checking: launch.Kernel, compiled: Program, done: Callable[[Arena], Any]) -> list[Finding]:
         assert compiled.checked is not None
         stamps = Stamps.taken()
-        arena = Arena(args, told.names, compiled.checked, extents, stamps)
+        arena = Arena(args, called, compiled.checked, extents, stamps)
         try:
-            arguments = pack(compiled, arena.args)
+            arguments = facts.pack(compiled, arena.args)
         except TypeError as error:
-            return [Finding("argument", str(error), told.kernel, told.file)]
+            return [Finding("argument", str(error), told().kernel, told().file)]
         watch = Watch(stamps, compiled.checked, timeout)
         checking.launch(compiled, grid, block, arguments, shared_mem, watch=watch)
-        found = told.findings(compiled, arena, watch)
+        found: list[Finding] = []
+        if watch.mistakes or watch.failure or arena.outputs:
+            found = told().findings(compiled, arena, watch)
         if compiled.checked["asked"] and compiled is plain and all(each.severity == "warning" for each in found):
             # The arrays are still as they were: this launch has its own.
             found += [each for each in launched(checking.apart, checking.apart.compiled(whole_warps), lambda arena: None)
@@ -115,33 +126,57 @@ def check(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: in
     return launched(checking, plain, Arena.take_back)
 
 
-def _refused(kernel: launch.Kernel, grid: tuple[int, ...], block: tuple[int, ...], args: Sequence[Any],
+class _Facts:
+    """What launches of a kernel are held against."""
+
+    def __init__(self, kernel: launch.Kernel) -> None:
+        self.parameters, self.name, self.most_threads = kernel.entry.parameters, kernel.name, kernel.most_threads
+        self.shared = sum(each.size for each in kernel.entry.variables if each.space == "shared")
+        self._converters, self._packed = packer(self.parameters)
+
+    def pack(self, compiled: Program, args: Sequence[Any]) -> bytes:
+        try:
+            return self._packed(*[convert(value) for convert, value in zip(self._converters, args, strict=True)])
+        except (Unusual, ValueError, TypeError, struct.error):
+            return pack(compiled, args)
+
+
+_facts = functools.lru_cache(maxsize=64)(_Facts)
+
+
+def _refused(facts: _Facts, grid: tuple[int, ...], block: tuple[int, ...], args: Sequence[Any],
              shared_mem: int) -> tuple[str, str] | None:
     """A launch that no device carries out, as (kind, message)."""
-    parameters, name = kernel.entry.parameters, kernel.name
-    if len(args) != len(parameters):
-        return "argument", f"{name} takes {len(parameters)} arguments, got {len(args)}"
-    for number, (value, parameter) in enumerate(zip(args, parameters, strict=True)):
-        dtype = getattr(value, "dtype", None)
-        is_array = isinstance(value, np.ndarray) and value.ndim or hasattr(value, "_address")
-        if is_array and parameter.size != 8:
-            return "argument", f"argument {number}: an array given for a parameter of {parameter.size} bytes"
-        if type(value) is int and value >= 1 << 16 and parameter.pointer:
-            return "argument", f"argument {number}: the number {value} given for a pointer"
-        if isinstance(value, np.generic) and dtype is not None and dtype.kind in "iufb" and (
-                dtype.itemsize != parameter.size or parameter.type[0] in "usf"
-                and (parameter.type[0] == "f") != (dtype.kind == "f") and parameter.size > 2):
-            return "argument", f"argument {number}: {dtype} given for a parameter of type .{parameter.type}"
-        if isinstance(value, float) and not isinstance(value, np.generic) and parameter.size != 8:
-            return "argument", f"argument {number}: a Python float is passed as 8 bytes; write numpy.float32(...)"
-    threads = int(np.prod(block))
-    if threads > kernel.most_threads:
-        return "limit", f"{threads} threads in a block, allowed are {kernel.most_threads}"
+    if len(args) != len(facts.parameters):
+        return "argument", f"{facts.name} takes {len(facts.parameters)} arguments, got {len(args)}"
+    for number, (value, parameter) in enumerate(zip(args, facts.parameters, strict=True)):
+        if refusal := _unfit(value, parameter):
+            return "argument", f"argument {number}: {refusal}"
+    threads = math.prod(block)
+    if threads > facts.most_threads:
+        return "limit", f"{threads} threads in a block, allowed are {facts.most_threads}"
     if any(size > most for size, most in zip(grid, _MOST_GRID, strict=False)):
         return "limit", f"a grid of {'x'.join(map(str, grid))} blocks, allowed are {'x'.join(map(str, _MOST_GRID))}"
-    static = sum(each.size for each in (*kernel.entry.variables,) if each.space == "shared")
-    if shared_mem + static > _MOST_SHARED:
-        return "limit", f"{shared_mem + static} bytes of shared memory in a block, a device has {_MOST_SHARED}"
+    if shared_mem + facts.shared > _MOST_SHARED:
+        return "limit", f"{shared_mem + facts.shared} bytes of shared memory in a block, a device has {_MOST_SHARED}"
+    return None
+
+
+def _unfit(value: Any, parameter: Parameter) -> str | None:
+    """Why an argument does not fit a parameter."""
+    if isinstance(value, np.generic):
+        dtype = value.dtype
+        if dtype.kind in "iufb" and (dtype.itemsize != parameter.size or parameter.type[0] in "usf" and (
+                parameter.type[0] == "f") != (dtype.kind == "f") and parameter.size > 2):
+            return f"{dtype} given for a parameter of type .{parameter.type}"
+    elif isinstance(value, float):
+        if parameter.size != 8:
+            return "a Python float is passed as 8 bytes; write numpy.float32(...)"
+    elif isinstance(value, int):
+        if type(value) is int and value >= 1 << 16 and parameter.pointer:
+            return f"the number {value} given for a pointer"
+    elif parameter.size != 8 and (isinstance(value, np.ndarray) and value.ndim or hasattr(value, "_address")):
+        return f"an array given for a parameter of {parameter.size} bytes"
     return None
 
 
@@ -407,13 +442,13 @@ class _Teller:
 
     def _unwritten(self, arena: Arena, watch: Watch) -> list[Finding]:
         found = []
-        for named in arena.named:
-            missing = arena.left_unwritten(named) if named.output else ()
-            if not len(missing):
+        for named in arena.outputs:
+            missing = arena.left_unwritten(named)
+            if not missing.size:
                 continue
             count, index = named.size // named.output, named.element(named.start + int(missing[0]) * named.output)
-            words = ("nothing has written any of its elements" if len(missing) == count else
-                     f"nothing has written {len(missing)} of its {count} elements")
+            words = ("nothing has written any of its elements" if missing.size == count else
+                     f"nothing has written {missing.size} of its {count} elements")
             finding = Finding("unwritten", words, self.kernel, self.file, array=named.name, index=index,
                               severity="warning")
             found.append(replace(finding, message=f"{named.name}: {words}, the first is {finding.element}"))

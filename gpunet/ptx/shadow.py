@@ -80,6 +80,7 @@ MOST_TOLD = 2048  # of a site and a kind
 ISSUED, DONE, GROUPS, ENTRIES = 0, 8, 16, 32
 TO, FROM_WHERE, BYTES, GROUP, ENTRY = 0, 8, 16, 24, 32
 MOST_COPIES = 64
+ANYWHERE = 1  # instead of the place that a copy reads, where nothing writes that
 QUEUE = ENTRIES + MOST_COPIES * ENTRY
 
 
@@ -138,6 +139,7 @@ def conflict(b, now, s, kind, writes):
 # ---- accesses ----------------------------------------------------------------------------------------------------
 def check_cell(b, now, site, p, q, r, kind, at, size):
     """1 where the access must not be, 2 where all is said of it."""
+    began = u64(u64(b + LAUNCH) + BEGAN)
     w = u64(p)
     if w >= SPECIAL:
         if w == OUTSIDE:
@@ -160,21 +162,21 @@ def check_cell(b, now, site, p, q, r, kind, at, size):
             return 0
         if (w ^ me) >> CLOCK_SHIFT == 0 and w & 1 == 0:
             return 0
-        if conflict(b, now, w, kind, 1):
+        if w >= began and conflict(b, now, w, kind, 1):
             told(b, RACE, now, site, at, w, size, kind | 256)
-        if ordered(b, now, r0):
+        if r0 < began or ordered(b, now, r0):
             put64(q, me)
         elif r1 < SPECIAL and (ordered(b, now, r1) or ((r0 ^ r1) >> (THREAD_SHIFT + 5) == 0 and
                                                        (r0 ^ me) >> (THREAD_SHIFT + 5) != 0)):
             put64(r, me)
         return 0
-    if conflict(b, now, w, kind, 1):
+    if w >= began and conflict(b, now, w, kind, 1):
         told(b, RACE, now, site, at, w, size, kind | 256)
-    elif conflict(b, now, r0, kind, 0):
+    elif r0 >= began and conflict(b, now, r0, kind, 0):
         told(b, RACE, now, site, at, r0, size, kind)
     elif r1 >= SPECIAL:
         told(b, FROM_COPY, now, site, at, r1, size, kind)
-    elif conflict(b, now, r1, kind, 0):
+    elif r1 >= began and conflict(b, now, r1, kind, 0):
         told(b, RACE, now, site, at, r1, size, kind)
     # A thread's plain write before its atomic operation is still to be ordered with the atomics of others.
     kept = 0
@@ -436,10 +438,11 @@ def mark_copy(b, now, site, at, size, source):
     return 0
 
 
-def copy_issued(b, now, to, at, size, valid, site):
-    """cp.async of a lane: 1 where it must not write, 2 where it must not read."""
+def copy_issued(b, now, to, at, size, valid, site, known):
+    """cp.async of a lane: 1 where it must not write, 2 where it must not read. `known`: it may read, and nothing writes
+    there in this launch."""
     bad = 0
-    if valid and check_lane(b, now, at, size, READ, site):
+    if valid and known == 0 and check_lane(b, now, at, size, READ, site):
         bad |= 2
     if check_lane(b, now, to, size, WRITE, site):
         return bad | 1
@@ -449,12 +452,12 @@ def copy_issued(b, now, to, at, size, valid, site):
         copy_done(b, now, queue)
     entry = queue + ENTRIES + n % MOST_COPIES * ENTRY
     put64(entry + TO, to)
-    put64(entry + FROM_WHERE, at if valid and bad == 0 else 0)
+    put64(entry + FROM_WHERE, (ANYWHERE if known else at) if valid and bad == 0 else 0)
     put64(entry + BYTES, size | site << 32)
     put64(entry + GROUP, u64(queue + GROUPS))
     put64(queue + ISSUED, n + 1)
     mark_copy(b, now, site, to, size, 0)
-    if valid and bad == 0:
+    if valid and bad == 0 and known == 0:
         mark_copy(b, now, site, at, size, 1)
     return bad
 
@@ -477,7 +480,7 @@ def copy_done(b, now, queue):
             put64(u64(region + READS) + (cell << 3), 0)
             put64(u64(region + OTHERS) + (cell << 3), 0)
         cell += 1
-    if u64(entry + FROM_WHERE):
+    if u64(entry + FROM_WHERE) > ANYWHERE:
         mine = IS_SOURCE | now & 1023 << THREAD_SHIFT | site << SITE_SHIFT
         region = region_of(b, u64(entry + FROM_WHERE))
         off = u64(entry + FROM_WHERE) - u64(region + BASE)

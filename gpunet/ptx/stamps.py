@@ -1,5 +1,4 @@
-"""The memory of checked launches, kept for the next one: the arrays, the stamps of their cells, and what a kernel's code
-asks for.
+"""The memory of checked launches, kept for the next one: the arrays, the stamps of their cells, and what code asks for.
 
 Phases go on from one launch to the next, so that old stamps say nothing and need not be cleared: pages are zeroed once.
 States of cells (shadow.SPECIAL) are taken back by whoever has set them; memory in which others stay is let go.
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.ptx import shadow
+from gpunet.ptx.places import Place, Places
 
 _NUMBER = ctypes.c_uint64
 _MOST_KEPT = 1 << 28  # bytes
@@ -45,7 +45,7 @@ class Stamps:
         self.launch = np.zeros(shadow.LAUNCH_BYTES // 8, np.uint64)
         self.owners = zeros((shadow.MOST_PHASES + 2,), np.uint32)
         self.guesses = np.zeros(shadow.MOST_SITES, np.uint8)
-        self.told: Callable[..., int] = lambda *given: 0
+        self.told: Callable[..., int] = _nothing
         self.spaces: dict[int, Any] = {}
         self._told_of = zeros((32 * shadow.MOST_SITES // 4,), np.uint32)
         self._dump = np.zeros(8192 + 64, np.uint8)
@@ -54,7 +54,10 @@ class Stamps:
         self._callback = ctypes.CFUNCTYPE(_NUMBER, *[_NUMBER] * 6)(lambda *given: self.told(*given))
         self._bytes = zeros((1 << 16,), np.uint8)
         self._cells = [zeros((3, _FURTHER), np.uint64) for _ in _SHIFTS]
-        self._marks: list[tuple[int, int, int]] = []
+        self.address = self._bytes.ctypes.data
+        self._known: tuple[Any, Any, Places] | None = None
+        self._places: Places | None = None  # of which the cells of gaps are marked
+        self._marks: list[tuple[int, int, int]] = []  # of other states of cells: shift, first, end
         self.regions: list[tuple[int, int, int]] = []  # place, bytes, shift
         for place, value in ((shadow.OWNERS, self.owners.ctypes.data), (shadow.TOLD, self._told_of.ctypes.data),
                              (shadow.TELL, ctypes.cast(self._callback, ctypes.c_void_p).value or 0),
@@ -72,54 +75,72 @@ class Stamps:
             return cls()
 
     def give_back(self) -> None:
-        """After a launch in which nothing was found: the states of cells go."""
+        """After a launch in which nothing was found: the states that it has given to cells go."""
         if int(self.launch[shadow.PHASES // 8]) > _MOST_PHASES or self._size() > _MOST_KEPT:
             return
-        for shift, first, end in self._marks:
-            self._cells[shift][0, first:end] = 0
-        self._marks.clear()
-        self.told = lambda *given: 0
+        if self._marks:
+            for shift, first, end in self._marks:
+                self._cells[shift][0, first:end] = 0
+            self._marks.clear()
+            self._forget()
+        self.told = _nothing
         _free.append(self)
 
     def _size(self) -> int:
-        return self._bytes.size + sum(each.nbytes for each in self._cells)
+        return self._bytes.size + sum([each.nbytes for each in self._cells])
+
+    def _forget(self) -> None:
+        """What was there belongs to no launch."""
+        for offset, size in self._places.gaps if self._places else ():
+            self.cells(self.address + offset, size)[0] = 0
+        self._places = None
 
     # ---- a launch ----------------------------------------------------------------------------------------------------
-    def room(self, sizes: list[int]) -> np.ndarray:
-        """The bytes of a launch's arrays. `sizes`: of the regions of cells with 1, 2, 4, ... bytes, each a multiple of
-        256; they lie one after another, from the one with the module's variables on."""
-        total = sum(sizes)
-        if self._bytes.size < total:
-            self._bytes = zeros((1 << (total - 1).bit_length(),), np.uint8)
-        for shift in _SHIFTS:
-            if self._cells[shift].shape[1] < (count := (sizes[shift] >> shift) + _FURTHER):
-                self._cells[shift] = zeros((3, 1 << (count - 1).bit_length()), np.uint64)
-        return self._bytes[:total]
+    def places(self, checked: dict[str, Any], wanted: tuple[tuple[int, frozenset[int]], ...]) -> Places:
+        """Where the arrays of a launch are to be, of these sizes and bound to these parameters."""
+        if self._known is None or self._known[0] is not checked or self._known[1] != wanted:
+            self._known = checked, wanted, Places(checked, wanted)
+        return self._known[2]
 
-    def begin(self, address: int, places: list[tuple[int, int]]) -> None:
-        """A launch begins, with regions (place, bytes) of cells with 1, 2, 4, ... bytes."""
+    def begin(self, places: Places) -> int:
+        """A launch begins, with arrays in these places; the address of the first byte."""
         launch = self.launch
-        launch[shadow.ARENA // 8], launch[shadow.SIZE // 8] = address, sum(size for _, size in places)
         launch[shadow.BLOCKS // 8] = launch[shadow.RELEASED // 8] = 0
         launch[shadow.BEGAN // 8] = int(launch[shadow.PHASES // 8]) + 1 << shadow.PHASE_SHIFT
+        if places is self._places:
+            return self.address
+        self._forget()
+        if self._bytes.size < places.size:
+            self._bytes = zeros((1 << (places.size - 1).bit_length(),), np.uint8)
+        self.address = self._bytes.ctypes.data
+        launch[shadow.ARENA // 8], launch[shadow.SIZE // 8] = self.address, places.size
+        self.regions = []
+        for shift, (offset, size) in enumerate(places.regions):
+            if self._cells[shift].shape[1] < (count := (size >> shift) + _FURTHER):
+                self._cells[shift] = zeros((3, 1 << (count - 1).bit_length()), np.uint64)
+            self.regions.append((self.address + offset, size, shift))
+            start, step = self._cells[shift].ctypes.data, self._cells[shift].strides[0]
+            first = (shadow.REGIONS + shadow.REGION * shift) // 8
+            launch[first:first + 6] = self.address + offset, size, start, start + step, start + 2 * step, shift
+        for offset, size in places.gaps:
+            self.cells(self.address + offset, size)[0] = shadow.OUTSIDE
         launch[shadow.REACHED // 8:] = 0
-        self.regions = [(place, size, shift) for shift, (place, size) in enumerate(places)]
-        for place, size, shift in self.regions:
-            first = shadow.REGIONS + shadow.REGION * shift
-            cells = self._cells[shift]
-            start, step = cells.ctypes.data, cells.strides[0]
-            launch[first // 8:first // 8 + 6] = place, size, start, start + step, start + 2 * step, shift
+        for number, only in enumerate(places.groups):
+            if only is not None:
+                first = (shadow.REACHED + shadow.REACHED_BYTES * number) // 8
+                launch[first:first + 3] = *((0, 0) if only.written else (self.address + only.offset, only.size)
+                                            ), not only.read
+        self._places = places
+        return self.address
+
+    def bytes(self, address: int, size: int) -> np.ndarray:
+        """The content of so many bytes."""
+        return self._bytes[address - self.address:address - self.address + size]
 
     @property
     def began(self) -> int:
         """Stamps below are of earlier launches."""
         return int(self.launch[shadow.BEGAN // 8])
-
-    def group(self, number: int, only_read: tuple[int, int], unread: bool) -> None:
-        """What a group of accesses may reach: the place and the bytes of what is only read, or (0, 0), and whether
-        nobody reads it."""
-        first = (shadow.REACHED + shadow.REACHED_BYTES * number) // 8
-        self.launch[first:first + 3] = *only_read, unread
 
     # ---- cells -------------------------------------------------------------------------------------------------------
     def region(self, address: int) -> tuple[int, int, int] | None:
@@ -131,19 +152,20 @@ class Stamps:
         place, _, shift = self.region(address) or self.regions[0]
         return self._cells[shift][:, address - place >> shift:-(-(address + size - place) >> shift)]
 
-    def mark(self, address: int, size: int, value: int) -> None:
-        """Cells that such bytes have a part of get a state."""
-        if size <= 0:
-            return
-        place, _, shift = self.region(address) or self.regions[0]
-        first, end = address - place >> shift, -(-(address + size - place) >> shift)
-        self._cells[shift][0, first:end] = value
-        self._marks.append((shift, first, end))
+    def mark_unwritten(self, place: Place, which: np.ndarray | slice) -> None:
+        """Cells of an array, all of them or some, have not been written: reads of it are to be looked at."""
+        cells = self.cells(self.address + place.offset, place.size // place.cell * place.cell)[0]
+        (cells if isinstance(which, slice) else cells[:which.size])[which] = shadow.UNWRITTEN
+        first = place.offset - (self.region(self.address + place.offset) or self.regions[0])[0] + self.address
+        shift = place.cell.bit_length() - 1
+        self._marks.append((shift, first >> shift, (first >> shift) + cells.size))
+        for number, only in enumerate(self._places.groups if self._places else ()):
+            if only is place:
+                self.launch[(shadow.REACHED + shadow.REACHED_BYTES * number + shadow.SPAN_OF_IT) // 8] = 0
 
-    def marked(self, address: int, size: int) -> None:
-        """Cells have got states in another way."""
-        place, _, shift = self.region(address) or self.regions[0]
-        self._marks.append((shift, address - place >> shift, -(-(address + size - place) >> shift)))
+
+def _nothing(*given: int) -> int:
+    return 0
 
 
 _free: list[Stamps] = []
