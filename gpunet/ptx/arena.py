@@ -18,6 +18,7 @@ from gpunet.ptx.stamps import Stamps
 
 _NUMBERS = int, float, np.number, np.bool_, type(None)
 _BYTES = np.dtype(np.uint8)
+_SMALL = 1 << 16  # bytes
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class Arena:
                 element = each.itemsize if isinstance(each, Unwritten) else 0
             if element and size:
                 self._poison(named, element, not isinstance(each, Extent))
+        self._calls: dict[int, tuple] = {}
         self._by_extent = {id(extent): named for extent, named in self._extents}
         self.args = tuple([self._argument(number, value) for number, value in enumerate(args)])
         self.named.sort(key=lambda each: each.start)
@@ -102,7 +104,10 @@ class Arena:
     @property
     def outputs(self) -> list[Named]:
         """What is to be written, all of it."""
-        return [each for each in self.named if each.output]
+        found = [each for each in self.named if each.output]
+        if found:
+            self._call()
+        return found
 
     def _wanted(self, args: Sequence[Any], extents: Iterable[Extent]
                 ) -> list[tuple[np.ndarray | Extent, int, frozenset[int]]]:
@@ -164,6 +169,8 @@ class Arena:
     def _poison(self, named: Named, element: int, output: bool) -> None:
         """Elements of which all bits are set count as not written."""
         bits, cell = min(element, 8), named.place.cell
+        if named.size < _SMALL and ctypes.string_at(named.start, named.size).find(b"\xff" * bits) < 0:
+            return
         whole = self._stamps.bytes(named.start, named.size // element * element).view(f"u{bits}")
         unwritten = whole == (1 << 8 * bits) - 1
         if not unwritten.any():
@@ -229,14 +236,20 @@ class Arena:
                 return named, named.start + address - extent.address
         return None, address
 
-    def _called(self, named: Named, address: int, number: int, value: Any, place: int) -> int:
-        """An array has the name of the first argument that points to it, and that one's elements."""
-        if not named.name:
+    def _called(self, named: Named, *of: Any) -> int:
+        """An array is called by the first argument that points to it, and has that one's elements."""
+        if id(named) not in self._calls:
+            self._calls[id(named)] = named, *of
+        return of[0]
+
+    def _call(self) -> None:
+        """What arrays are called; most launches have nothing to tell, and ask for none."""
+        for named, address, number, value, place in self._calls.values():
             name = self.names[number] if number < len(self.names) else ""
             named.name = (name or f"argument {number}") + (f" (the pointer at byte {place})" if place >= 0 else "")
             named.itemsize, named.pointer = getattr(value, "dtype", _BYTES).itemsize, address
             named.shape = tuple(getattr(value, "shape", ()))
-        return address
+        self._calls.clear()
 
     def take_back(self) -> None:
         """What the kernel has written becomes the arrays' content."""
@@ -251,6 +264,7 @@ class Arena:
     # ---- names -------------------------------------------------------------------------------------------------------
     def nearest(self, address: int) -> Named | None:
         """The array that an address belongs to, or lies beside."""
+        self._call()
         number = bisect_right(self.named, address, key=lambda each: each.start) - 1
         beside = [each for each in self.named[max(number, 0):number + 2]
                   if each.start - GAP <= address < each.start + each.size + GAP]

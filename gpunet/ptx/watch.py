@@ -168,7 +168,7 @@ class Watch:
         self.arena = int(self.launch[shadow.ARENA // 8]), int(self.launch[shadow.SIZE // 8])
         self.guesses, self.values = stamps.guesses, stamps.values
         self._has_turns = False
-        self._touched = bool(checked["copies"])  # something may stay in the memory that the next launch must not find
+        self._touched = False  # something may stay in the memory that the next launch must not find
         stamps.told = self.told
 
     # ---- the launch --------------------------------------------------------------------------------------------------
