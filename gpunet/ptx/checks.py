@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gpunet.kernel import other_launches
 from gpunet.kernel.finding import Access, Finding, fold
 from gpunet.ptx import launch, layout, shadow
 from gpunet.ptx.arena import Arena, Extent, plain_name
@@ -35,7 +36,8 @@ _MOST_GRID = (2**31 - 1, 65535, 65535)
 
 def check(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: int | Sequence[int], args: Sequence[Any],
           *, shared_mem: int = 0, timeout: float = 60.0, names: Sequence[str] = (), extents: Iterable[Extent] = (),
-          sources: Mapping[str, str] | None = None, path: str = "PTX") -> list[Finding]:
+          sources: Mapping[str, str] | None = None, path: str = "PTX", other_data: bool = False,
+          other_sizes: bool = False) -> list[Finding]:
     """Run a kernel's PTX once with checks.
 
     What is wrong is told by the lines that the PTX names (`.loc`, from -lineinfo), or by those of the PTX. The launch
@@ -53,6 +55,10 @@ def check(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: in
         extents: memory that arguments point into in other ways than by arrays.
         sources: texts of the files that the PTX names, by these names; files that are there are read.
         path: what findings call the PTX itself, where it names no source.
+        other_data: where no mistake is found, launch once more with each array that was only read holding one of its
+            values throughout, and warn of updates such as `y[i[t]] += 1` that several threads then make to one element.
+        other_sizes: where no mistake is found, launch also with other sizes (n - 1; n + 1 and 2 n + 1 with a grid that
+            fits) in place of a number that plainly is the arrays' length, and warn of what is then wrong.
 
     Returns:
         The findings, each mistake once; empty when there are none.
@@ -84,6 +90,18 @@ def check(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: in
     grid, block = ((int(size),) if isinstance(size, int | np.integer) else tuple(map(int, size))
                    for size in (grid, block))
     function = kernel if isinstance(kernel, Function) else None
+    called = names or (function.parameter_names if function is not None else ())
+    if not (other_data or other_sizes):
+        return _check(kernel, grid, block, args, shared_mem, timeout, called, extents, sources, path)
+    return other_launches.found_in(
+        lambda grid, args: _check(kernel, grid, block, args, shared_mem, timeout, called, extents, sources, path),
+        called, grid, block, tuple(args), shared_mem, other_data, other_sizes)
+
+
+def _check(kernel: Function | launch.Kernel, grid: tuple[int, ...], block: tuple[int, ...], args: Sequence[Any],
+           shared_mem: int, timeout: float, names: Sequence[str], extents: Iterable[Extent],
+           sources: Mapping[str, str] | None, path: str) -> list[Finding]:
+    function = kernel if isinstance(kernel, Function) else None
     checking = kernel.checked
     facts = _facts(checking)
 
@@ -99,12 +117,11 @@ def check(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: in
         words = f"{static} bytes of static shared memory in a block, allowed are {_MOST_STATIC}"
         return [Finding("limit", words, told().kernel, told().file)]
     extents = list(extents)
-    called = names or (function.parameter_names if function is not None else ())
 
     def launched(checking: launch.Kernel, compiled: Program, done: Callable[[Arena], Any]) -> list[Finding]:
         assert compiled.checked is not None
         stamps = Stamps.taken()
-        arena = Arena(args, called, compiled.checked, extents, stamps)
+        arena = Arena(args, names, compiled.checked, extents, stamps)
         try:
             arguments = facts.pack(compiled, arena.args)
         except TypeError as error:

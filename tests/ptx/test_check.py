@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from gpunet import ptx
 from gpunet.cli import main
+from tests.checker import test_other_data, test_other_sizes
 
 HEAD = ".version 8.0\n.target sm_80\n.address_size 64\n"
 REVERSED = HEAD + """.visible .entry reversed(.param .u64 y, .param .u64 x)
@@ -218,3 +219,28 @@ def test_a_shuffle_among_those_that_are_active(tmp_path, compiler):
     assert found.other is not None
     assert (found.kind, found.line, found.other.line, y[0]) == ("mask", 3, 4, 31 * 16)
     assert "__activemask() need not name" in found.message
+
+
+@pytest.mark.parametrize("name, told", [("histogram", True), ("histogram_with_atomics", False), ("scatter", False),
+                                        ("accumulate", False)])
+def test_updates_that_follow_from_data(name, told, tmp_path, compiler):
+    file = tmp_path / "k.cu"
+    file.write_text(test_other_data.KERNELS)
+    index, x, out = np.arange(40, dtype=np.int32), np.ones(40, np.float32), np.zeros(40, np.float32)
+    args = {"scatter": (out, x, index), "accumulate": (out, x)}.get(name, (np.zeros(40, np.int32), index))
+    found = ptx.check(ptx.load(file, name), 2, 32, (*args, np.int32(40)), other_data=True)
+    assert [(each.kind, each.severity, each.line) for each in found] == ([("race", "warning", 3)] if told else [])
+    assert all("other data may make two threads meet here" in each.message for each in found)
+    assert index.tolist() == list(range(40)) and (name == "scatter" or args[0].sum() > 0)
+
+
+@pytest.mark.parametrize("name", test_other_sizes.CASES)
+def test_what_only_other_sizes_show(name, tmp_path, compiler):
+    file = tmp_path / "k.cu"
+    file.write_text(test_other_sizes.KERNELS)
+    grid, args, expected = test_other_sizes.CASES[name]
+    found = ptx.check(ptx.load(file, name), grid, 32, args, other_sizes=True)
+    assert {(each.kind, each.line) for each in found} == set(expected)
+    assert all(each.severity == "warning" and "in place of 96, and arrays of that length" in each.message
+               for each in found)
+    assert (args[1] == 1).all()

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.kernel import other_launches
 from gpunet.kernel.finding import Finding, fold
-from gpunet.sim.checker import other_data, other_sizes, structures
+from gpunet.sim.checker import structures
 from gpunet.sim.checker.arrays import Arrays, pointers, poison_of, wrong_types
 from gpunet.sim.checker.locate import Context, located
 from gpunet.sim.checker.process import process
@@ -61,17 +62,9 @@ def check_printing(kernel: Function, grid: int | tuple, block: int | tuple, args
                    timeout: float, prints_to: int, with_data: bool = False, with_sizes: bool = False) -> list[Finding]:
     """`check`, with what the kernel prints going to a descriptor of its process: 1 or 2."""
     grid, block = ((size,) if isinstance(size, int | np.integer) else tuple(size) for size in (grid, block))
-    before = other_data.copied(args) if with_data or with_sizes else ()
-    found = _check(kernel, grid, block, args, shared_mem, timeout, prints_to)
-    if any(each.severity == "error" for each in found):
-        return found
-    if with_data and (even := other_data.evened(before, args)):
-        found += other_data.updates(_check(kernel, grid, block, even, shared_mem, timeout, prints_to))
-    if with_sizes:
-        for variant in other_sizes.variants(kernel, grid, block, before, shared_mem):
-            again = _check(kernel, variant.grid, block, variant.args, shared_mem, timeout, prints_to)
-            found += other_sizes.told(again, variant.words, found)
-    return found
+    return other_launches.found_in(
+        lambda grid, args: _check(kernel, grid, block, args, shared_mem, timeout, prints_to),
+        kernel.parameter_names, grid, block, args, shared_mem, with_data, with_sizes)
 
 
 def _check(kernel: Function, grid: tuple, block: tuple, args: tuple, shared_mem: int, timeout: float,

@@ -7,7 +7,7 @@ alone: they may be indices, which say what sizes fit. A kernel may be meant for 
 warning.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,6 @@ import numpy as np
 
 from gpunet.kernel.finding import Finding
 from gpunet.kernel.unwritten import Unwritten, uninitialised
-from gpunet.sim.module import Function
 
 _PLAIN = 8  # a smaller number may be anything: heads, channels, a dimension by chance
 
@@ -29,9 +28,9 @@ class Variant:
     words: str
 
 
-def variants(kernel: Function, grid: tuple[int, ...], block: tuple[int, ...], args: tuple,
+def variants(names: Sequence[str], grid: tuple[int, ...], block: tuple[int, ...], args: tuple,
              shared_mem: int) -> Iterator[Variant]:
-    """The launches to try; none where the arguments do not say plainly what a length is."""
+    """The launches to try of a kernel whose parameters have these names, as far as they are known; none where the arguments do not say plainly what a length is."""
     arrays = [each for each in args if isinstance(each, np.ndarray) and each.ndim]
     if any(each.dtype.kind in "iu" and not isinstance(each, Unwritten) for each in arrays):
         return
@@ -42,7 +41,7 @@ def variants(kernel: Function, grid: tuple[int, ...], block: tuple[int, ...], ar
         n = int(value)
         if n < _PLAIN or numbers.count(n) > 1 or not any(n in each.shape for each in arrays):
             continue
-        name = (kernel.parameter_names[position:position + 1] or ("",))[0] or f"argument {position}"
+        name = (names[position] if position < len(names) else "") or f"argument {position}"
         for size in _sizes(n, grid, block, args, shared_mem):
             given: dict[int, np.ndarray] = {}
             others = tuple(_resized(each, n, size, given) for each in args)
