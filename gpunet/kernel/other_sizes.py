@@ -30,7 +30,8 @@ class Variant:
 
 def variants(names: Sequence[str], grid: tuple[int, ...], block: tuple[int, ...], args: tuple,
              shared_mem: int) -> Iterator[Variant]:
-    """The launches to try of a kernel whose parameters have these names, as far as they are known; none where the arguments do not say plainly what a length is."""
+    """The launches to try of a kernel whose parameters have these names, as far as they are known; none where the
+    arguments do not say plainly what a length is."""
     arrays = [each for each in args if isinstance(each, np.ndarray) and each.ndim]
     if any(each.dtype.kind in "iu" and not isinstance(each, Unwritten) for each in arrays):
         return

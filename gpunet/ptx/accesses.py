@@ -188,20 +188,16 @@ class _Usual:
             pieces.append((b.permute(stamps, owners), b.permute(active, owners),
                            [b.at(start, 8 * LANES * piece) for start in starts]))
         if self.unread is not None:
-            alone, shared, done = b.fresh("alone"), b.fresh("shared"), b.fresh("done")
-            b.branch(b.compare("ne", self.unread, 0), alone, shared)
-            b.label(alone)
+            b.branch(b.compare("ne", self.unread, 0), "unread", "read")
+            b.label("unread")
             for me, here, (place, *_) in pieces:
                 w = b.load(place, "i64", True, 8)
                 self._all(here, b.either(b.compare("eq", w, shadow.UNWRITTEN), self._ordered(w, me)))
                 b.store(b.select(here, me, w), place, 8)
-            b.jump(done)
-            b.label(shared)
+            b.jump("over")
+            b.label("read")
         for me, here, places in pieces:
             self._piece(me, here, places)
-        if self.unread is not None:
-            b.jump(done)
-            b.label(done)
 
     def _piece(self, me: Value, here: Value, places: list[str]) -> None:
         b = self.b
@@ -231,7 +227,7 @@ class _Usual:
 
     def _scattered(self, stamps: Value, active: Value) -> None:
         """Each lane elsewhere, within the memory."""
-        b, mask = self.b, self.mask
+        b = self.b
         offsets = b.sub(self.at, self.base)
         inside = b.both(b.compare("ult", offsets, self.limit), b.compare("ule", b.add(offsets, self.size), self.limit))
         self._all(active, b.both(inside, b.compare("eq", b.both(offsets, self.size - 1), 0)))

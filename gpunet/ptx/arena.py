@@ -73,7 +73,7 @@ class Arena:
 
     def __init__(self, args: Sequence[Any], names: Sequence[str], checked: dict[str, Any],
                  extents: Iterable[Extent], stamps: Stamps) -> None:
-        self.names, self._stamps = names, stamps
+        self.names, self._stamps = list(names), stamps
         self._direct: dict[int, Extent] = {}  # by arguments that are a device's arrays
         wanted = self._wanted(args, extents)
         places = stamps.places(checked, tuple([(size, bound) for _, size, bound in wanted]))
@@ -195,7 +195,8 @@ class Arena:
         if cell > element:
             states = np.repeat(states, cell // element)
             return np.flatnonzero(np.append(states, np.ones(named.size // element - states.size, bool)))
-        return np.flatnonzero(states[:named.size // element * (element // cell)].reshape(-1, element // cell).any(axis=1))
+        elements = states[:named.size // element * (element // cell)].reshape(-1, element // cell)
+        return np.flatnonzero(elements.any(axis=1))
 
     # ---- arguments ---------------------------------------------------------------------------------------------------
     def _argument(self, number: int, value: Any, place: int = -1) -> Any:
@@ -208,7 +209,7 @@ class Arena:
         if isinstance(value, np.ndarray) and value.ndim:
             named = self._arrays[id(value)][1]
             return self._called(named, named.start, number, value, place)
-        if hasattr(value, "places"):
+        if not isinstance(value, np.ndarray) and hasattr(value, "places"):
             fields, size, _ = value.places()
             content = bytearray(size)
             alone = sum(isinstance(each, np.ndarray) and each.ndim > 0 for _, each in fields) == 1
@@ -245,7 +246,7 @@ class Arena:
     def _call(self) -> None:
         """What arrays are called; most launches have nothing to tell, and ask for none."""
         for named, address, number, value, place in self._calls.values():
-            name = self.names[number] if number < len(self.names) else ""
+            name: str = self.names[number] if number < len(self.names) else ""
             named.name = (name or f"argument {number}") + (f" (the pointer at byte {place})" if place >= 0 else "")
             named.itemsize, named.pointer = getattr(value, "dtype", _BYTES).itemsize, address
             named.shape = tuple(getattr(value, "shape", ()))

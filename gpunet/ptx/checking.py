@@ -41,9 +41,9 @@ _ORDERED = {"volatile", "relaxed", "acquire", "release", "acq_rel", "sc", "mmio"
 
 
 class Checking:
-    """How a kernel's accesses are checked. `reach`: what its accesses of global memory may reach; `shared_cell`: bytes of
-    a cell of shared memory; `asked`: sites of activemask, which finds each lane alone if `lanes_apart`. The first
-    function is the kernel."""
+    """How a kernel's accesses are checked. `reach`: what those of global memory may reach; `shared_cell`: bytes of a
+    cell of shared memory; `asked`: sites of activemask, which finds each lane alone if `lanes_apart`. Of the functions
+    the first is the kernel."""
 
     def __init__(self, module: model.Module, functions: Iterable[model.Function], lanes_apart: bool) -> None:
         self.lanes_apart, self.asked = lanes_apart, list[int]()
@@ -202,8 +202,8 @@ class Checking:
         def through(inner: Builder, *given: Value) -> list[Value]:
             return inner.through_all(f"check.{name}", otherwise, *given)
 
-        return b.through_all(f"check.only.{name}", lambda inner, *given: only_read(inner, size, through, *given), _CHECK,
-                             _NOW, at, mask, site, place)[0]
+        return b.through_all(f"check.only.{name}", lambda inner, *given: only_read(inner, size, through, *given),
+                             _CHECK, _NOW, at, mask, site, place)[0]
 
     def compared(self, low: Lowering, at: Value, expected: Value, size: int, space: str) -> None:
         """What lanes compare with in a compare-and-swap, before it."""

@@ -22,7 +22,7 @@ from gpunet.ptx.arguments import Unusual, pack, packer
 from gpunet.ptx.failures import Failure
 from gpunet.ptx.function import Function
 from gpunet.ptx.stamps import Stamps
-from gpunet.ptx.watch import Told, Watch, lanes_of, thread_of
+from gpunet.ptx.watch import Told, Watch, lanes_of, site_of, thread_of
 
 if TYPE_CHECKING:
     from gpunet.ptx.model import Parameter
@@ -108,7 +108,8 @@ def _check(kernel: Function | launch.Kernel, grid: tuple[int, ...], block: tuple
     def told() -> _Teller:  # for most launches there is nothing to tell
         return _Teller(checking, function, names, sources or {}, path)
 
-    if refusal := _refused(facts, grid, block, args, shared_mem):
+    pointers = function.pointers if function is not None else frozenset()
+    if refusal := _refused(facts, pointers, grid, block, args, shared_mem):
         return [Finding(*refusal, told().kernel, told().file)]
     whole_warps = math.prod(block) % _WARP == 0
     plain = checking.compiled(whole_warps)
@@ -133,8 +134,8 @@ def _check(kernel: Function | launch.Kernel, grid: tuple[int, ...], block: tuple
             found = told().findings(compiled, arena, watch)
         if compiled.checked["asked"] and compiled is plain and all(each.severity == "warning" for each in found):
             # The arrays are still as they were: this launch has its own.
-            found += [each for each in launched(checking.apart, checking.apart.compiled(whole_warps), lambda arena: None)
-                      if each.severity == "error"]
+            again = launched(checking.apart, checking.apart.compiled(whole_warps), lambda arena: None)
+            found += [each for each in again if each.severity == "error"]
         done(arena)
         watch.close()
         return found
@@ -160,13 +161,13 @@ class _Facts:
 _facts = functools.lru_cache(maxsize=64)(_Facts)
 
 
-def _refused(facts: _Facts, grid: tuple[int, ...], block: tuple[int, ...], args: Sequence[Any],
-             shared_mem: int) -> tuple[str, str] | None:
+def _refused(facts: _Facts, pointers: frozenset[int], grid: tuple[int, ...], block: tuple[int, ...],
+             args: Sequence[Any], shared_mem: int) -> tuple[str, str] | None:
     """A launch that no device carries out, as (kind, message)."""
     if len(args) != len(facts.parameters):
         return "argument", f"{facts.name} takes {len(facts.parameters)} arguments, got {len(args)}"
     for number, (value, parameter) in enumerate(zip(args, facts.parameters, strict=True)):
-        if refusal := _unfit(value, parameter):
+        if refusal := _unfit(value, parameter, number in pointers):
             return "argument", f"argument {number}: {refusal}"
     threads = math.prod(block)
     if threads > facts.most_threads:
@@ -178,8 +179,8 @@ def _refused(facts: _Facts, grid: tuple[int, ...], block: tuple[int, ...], args:
     return None
 
 
-def _unfit(value: Any, parameter: Parameter) -> str | None:
-    """Why an argument does not fit a parameter."""
+def _unfit(value: Any, parameter: Parameter, pointer: bool) -> str | None:
+    """Why an argument does not fit a parameter. `pointer`: its source says that it is one, which few PTX do."""
     if isinstance(value, np.generic):
         dtype = value.dtype
         if dtype.kind in "iufb" and (dtype.itemsize != parameter.size or parameter.type[0] in "usf" and (
@@ -189,14 +190,14 @@ def _unfit(value: Any, parameter: Parameter) -> str | None:
         if parameter.size != 8:
             return "a Python float is passed as 8 bytes; write numpy.float32(...)"
     elif isinstance(value, int):
-        if type(value) is int and value >= 1 << 16 and parameter.pointer:
+        if type(value) is int and value >= 1 << 16 and (pointer or parameter.pointer):
             return f"the number {value} given for a pointer"
     elif parameter.size != 8 and (isinstance(value, np.ndarray) and value.ndim or hasattr(value, "_address")):
         return f"an array given for a parameter of {parameter.size} bytes"
     return None
 
 
-_OF_TWO = (shadow.RACE, shadow.PENDING, shadow.FROM_COPY, shadow.BARRIER, shadow.ABSENT)
+_OF_TWO = (shadow.RACE, shadow.PENDING, shadow.FROM_COPY, shadow.BARRIER, shadow.ABSENT, shadow.STUCK)
 
 
 class _Teller:
@@ -250,7 +251,10 @@ class _Teller:
 
     # ---- findings ----------------------------------------------------------------------------------------------------
     def findings(self, compiled: Program, arena: Arena, watch: Watch) -> list[Finding]:
-        found = [self._finding(each, compiled, arena, watch) for each in watch.mistakes.values()]
+        stuck = {compiled.sites[site] for each in watch.mistakes.values() if each.what == shadow.STUCK
+                 for site in (each.site, site_of(each.other))}  # what is told of these too follows from that
+        found = [self._finding(each, compiled, arena, watch) for each in watch.mistakes.values()
+                 if each.what not in (shadow.ABSENT, shadow.BARRIER) or compiled.sites[each.site] not in stuck]
         if watch.failure is not None:
             found += self._failed(watch.failure, compiled, watch)
         elif all(each.severity == "warning" for each in found):
@@ -263,10 +267,10 @@ class _Teller:
         array, index = self._element(told, arena, watch, source)
         other = None
         if told.other and told.what in _OF_TWO:
-            site = told.other >> shadow.SITE_SHIFT & shadow.MOST_SITES - 1
+            site = site_of(told.other)
             its = self.place(compiled.sites[site] if site < len(compiled.sites) else None)
-            action = {shadow.RACE: _action(told), shadow.BARRIER: "__syncthreads", shadow.ABSENT: "shuffle"}.get(
-                told.what, "asynchronous copy")
+            action = {shadow.RACE: _action(told), shadow.BARRIER: "__syncthreads", shadow.ABSENT: "shuffle",
+                      shadow.STUCK: "wait"}.get(told.what, "asynchronous copy")
             other = Access(action, its[0], its[1], its[2], self._block(told.other_block, watch),
                            self._thread(thread_of(told.other), watch), its[3])
         return Finding(kind, message, self.kernel, file, line, source, self._block(told.block, watch),
@@ -303,7 +307,7 @@ class _Teller:
         if told.what == shadow.BARRIER:
             return "divergent barrier", (f"divergent __syncthreads: {told.words}" if told.other else
                                          f"__syncthreads {told.words}")
-        return "mask", told.words
+        return "deadlock" if told.what == shadow.STUCK else "mask", told.words
 
     def _missing(self, told: Told, watch: Watch) -> str:
         """What would have ordered the two of a race."""
@@ -359,7 +363,7 @@ class _Teller:
         return next((name for name, _, size in watch.checked["shared"] if not size), None)
 
     def _element(self, told: Told, arena: Arena, watch: Watch, source: str) -> tuple[str | None, Any]:
-        if told.what in (shadow.BARRIER, shadow.ABSENT) or told.kind & 512 or not told.address:
+        if told.what in (shadow.BARRIER, shadow.ABSENT, shadow.STUCK) or told.kind & 512 or not told.address:
             return None, None
         named = arena.nearest(told.address)
         if named is not None:

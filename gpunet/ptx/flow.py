@@ -9,6 +9,7 @@ from gpunet.ptx.errors import Unsupported
 from gpunet.ptx.model import Instruction, Label, Register
 
 _BARRIERS = ("bar", "barrier")
+_COLLECTIVES = ("shfl", "vote", "match", "redux", "elect", "mma", "wmma", "wgmma", "ldmatrix", "stmatrix", "call")
 # Opcodes whose first operand is not a result.
 _NO_RESULT = {"st", "stmatrix", "red", "bra", "cp", "fence", "membar", "prefetch", "prefetchu", "discard",
               "applypriority",
@@ -34,6 +35,21 @@ def waits(instruction: Instruction) -> bool:
     return instruction.opcode in _BARRIERS and not instruction.has("warp") and bool(
         {"sync", "red"} & set(instruction.modifiers)
         or instruction.has("cluster") and instruction.has("wait"))
+
+
+def runs_into(blocks: list[Block], number: int) -> Instruction | None:
+    """The barrier of the block at which lanes that go on from here wait before anything could part them, or make them
+    meet other lanes of their warp; None where that is not plain."""
+    for _ in blocks:
+        block = blocks[number]
+        if any(each.opcode in _COLLECTIVES or each.opcode in _BARRIERS for each in block.body):
+            return None
+        if block.end is not None and waits(block.end):
+            return block.end if not block.end.has("cluster") else None
+        if block.end is not None and (block.end.opcode != "bra" or block.end.guard is not None):
+            return None
+        number = number + 1 if block.end is None else block.target
+    return None
 
 
 def results(instruction: Instruction) -> list[Register]:

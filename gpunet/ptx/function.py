@@ -103,12 +103,22 @@ class Function:
         return self.compiled(checking=True)
 
     @functools.cached_property
+    def _declared(self) -> tuple[signature.Parameter, ...]:
+        """The parameters as the source declares them; none where it does not in a way that is understood."""
+        try:
+            return tuple(signature.parameters(self.source.full_text, self.name))
+        except signature.SignatureError:
+            return ()
+
+    @functools.cached_property
     def parameter_names(self) -> list[str]:
         """As the source declares them; empty where it does not in a way that is understood."""
-        try:
-            return [each.name for each in signature.parameters(self.source.full_text, self.name)]
-        except signature.SignatureError:
-            return []
+        return [each.name for each in self._declared]
+
+    @functools.cached_property
+    def pointers(self) -> frozenset[int]:
+        """The numbers of the parameters that the source declares as pointers."""
+        return frozenset(number for number, each in enumerate(self._declared) if each.pointer)
 
     @property
     def attributes(self) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 Addresses have 64 bits; what has fewer, such as an index, leads to no array. An address that is read from memory, put
 together from halves or given by a called function may lead to any. The checker takes cells as large as an array's
-smallest access allows, and keeps no account of readers where nothing writes, nor of writers' readers where nobody reads.
+smallest access allows, and keeps no account of readers where nothing writes, nor looks for any where nobody reads.
 """
 
 from __future__ import annotations
@@ -49,9 +49,11 @@ class Reach:
         self.cells = self._cells(all_of_them, count + 1)
         groups = dict.fromkeys(tuple(sorted(each.origins)) for each in all_of_them if each.origins != ANY)
         self.groups = [(), *([] if self._unknown else groups)][:shadow.MOST_REACHED]
-        self.read, self.written = (
-            None if self._unknown else sorted({number for each in of_them for number in each.origins})
-            for of_them in ([each for each in all_of_them if each.reads], [each for each in all_of_them if each.writes]))
+        self.read = self._all([each for each in all_of_them if each.reads])
+        self.written = self._all([each for each in all_of_them if each.writes])
+
+    def _all(self, some: list[Access]) -> list[int] | None:
+        return None if self._unknown else sorted({number for each in some for number in each.origins})
 
     def _cells(self, all_of_them: list[Access], count: int) -> list[int]:
         """Parameters that an access may mean alike have cells of one size."""
@@ -101,9 +103,8 @@ def _access(module: model.Module, i: Instruction, come_from: dict[Register, froz
     if i.opcode == "cp" and i.modifiers[:1] == ("async",) and not i.has("bulk"):
         if len(i.operands) < 3:
             return None  # of groups of copies
-        size = i.operands[2]
-        return Access(_known(_of(module, i.operands[1], come_from)), size.value if isinstance(size, Integer) else 4, True,
-                      False)
+        size = i.operands[2].value if isinstance(i.operands[2], Integer) else 4
+        return Access(_known(_of(module, i.operands[1], come_from)), size, True, False)
     if i.opcode == "cp" and len(i.operands) > 1:
         return Access(ANY, 4, True, True)
     return None

@@ -209,6 +209,8 @@ def _checked(module: model.Module, kernel: context.Kernel, checks: Checking,
         items = [*block.body, *([block.end] if block.end else ())]
         asks = [each for each in items if uniform.may_wait(each)]
         lines.append(kernel.site((asks or items)[-1]))
+    barriers = [kernel.site(end) if (end := flow.runs_into(blocks, number)) is not None else -1
+                for number in range(len(blocks))]
     variables = []
     for variable in module.variables.values():
         if variable.space in ("global", "const"):
@@ -223,7 +225,8 @@ def _checked(module: model.Module, kernel: context.Kernel, checks: Checking,
             "written": reach.written, "copies": checks.copies, "clock": checks.clock,
             "cluster": [1, 1, 1] if kernel.at_once else list(kernel.cluster), "clusters": checks.clusters,
             "asked": checks.asked, "lanes_apart": checks.lanes_apart,
-            "lines": lines, "variable_bytes": checks.variable_bytes, "variables": variables, "shared": shared}
+            "lines": lines, "barriers": barriers, "variable_bytes": checks.variable_bytes, "variables": variables,
+            "shared": shared}
 
 
 def _initial(module: model.Module, variable: model.Variable) -> list[tuple[int, int | model.Symbol]]:

@@ -72,6 +72,7 @@ RACE, BEYOND, UNINITIALISED, MISALIGNED, PENDING, FROM_COPY, NEVER_WAITED, ABSEN
 FENCES, FENCE, PUBLISH, SEEN, TOO_LONG, ARRIVE, LEAVE, BARRIER, SPIN = range(8, 17)
 COUNTS, WAITED, BULK, BULK_WAIT, MISUSE, SHUFFLE, GUESS = range(17, 24)
 CLUSTER_ARRIVE, CLUSTER_COMPLETE, CLUSTER_WAITED, TOO_LATE = range(24, 28)
+STUCK = 28  # lanes of a collective wait for others, which wait for the block; found in Python
 TOO_EARLY = 31  # `told` counts it in the place of ABSENT, which is not told so
 OF_BLOCK_ALONE, OF_DEVICE, OF_ARRIVALS = range(3)  # fences: the last counts for relaxed arrivals at a cluster's barrier
 MOST_TOLD = 2048  # of a site and a kind
@@ -521,6 +522,6 @@ def thread_ends(b, now):
     return 0
 
 
-FUNCTIONS = (told, ordered, before_barrier, conflict, check_cell, region_of, check_lane, owner_of, visited, new_phase, stamp_anew,
-             last_waited, forget_rows, block_begins, forget_cluster, block_is_over, block_passes, compared, guessed,
-             mark_copy, copy_issued, copy_done, group_closed, copies_waited, thread_ends)
+FUNCTIONS = (told, ordered, before_barrier, conflict, check_cell, region_of, check_lane, owner_of, visited, new_phase,
+             stamp_anew, last_waited, forget_rows, block_begins, forget_cluster, block_is_over, block_passes, compared,
+             guessed, mark_copy, copy_issued, copy_done, group_closed, copies_waited, thread_ends)

@@ -206,7 +206,8 @@ class Watch:
         of = (self.threads, self.shared_bytes, self.dynamic[1], self.checked["shared_cell"], self.checked["copies"],
               self.checked["shared"])
         known = self.stamps.spaces.get(space.block)
-        if known is None or known[0] is not space or known[1] != of or len(space.blocks) > 1 or self.checked["clusters"]:
+        alone = len(space.blocks) == 1 and not self.checked["clusters"]
+        if known is None or known[0] is not space or known[1] != of or not alone:
             if len(self.stamps.spaces) > _MOST_SPACES:
                 self.stamps.spaces.clear()
             states = [self._new_state(space, block) for block in space.blocks]
@@ -504,12 +505,43 @@ class Watch:
             if not members >> lane & 1:
                 words = f"the calling lane {lane} is not in its mask 0x{members:08x}"
             elif members & ~mask:
+                barrier = self._barrier_of(state, warp, members & ~mask) if not members & ~mask & ~live else None
+                if barrier is not None:
+                    return self._stuck(state, warp * _WARP + int(lane), site, members & ~mask, *barrier)
                 words = self._missing(members & ~mask, members, live)
             elif any(int(named[each]) != members for each in lanes_of(members)):
                 words = f"lanes of the mask 0x{members:08x} name other masks"
             else:
                 continue
             self.note((what, site, words[:12]), Told(what, site, state.number, warp * _WARP + int(lane), words=words))
+
+    def _barrier_of(self, state: State, warp: int, lanes: int) -> tuple[int, int] | None:
+        """Where so many lanes of a warp wait for the block, or come to wait before they could do anything else: the
+        barrier's site and one of them. None where they do not."""
+        frame = self.frames[state.address][0] + warp * self._frame_bytes
+
+        def word(place: int) -> int:
+            return ctypes.c_uint32.from_address(frame + place).value
+
+        sites = {word(Warp.SITE): lanes & word(Warp.HELD)}
+        barriers = self.checked["barriers"]
+        pending = layout.WARP_BYTES_BEFORE_REGISTERS + (len(barriers) + 63) // 64 * 8
+        for block, site in enumerate(barriers):
+            if site >= 0:
+                sites[site] = sites.get(site, 0) | lanes & word(pending + 4 * block)
+        found = {site: there for site, there in sites.items() if there}
+        if sum(found.values()) != lanes:
+            return None
+        site, there = max(found.items(), key=lambda each: each[1].bit_count())
+        return site, (there & -there).bit_length() - 1
+
+    def _stuck(self, state: State, thread: int, site: int, lanes: int, barrier: int, lane: int) -> None:
+        words = (f"a collective waits for {lanes.bit_count()} lane{'s' * (lanes.bit_count() > 1)} of its mask, which "
+                 f"wait{'s' * (lanes.bit_count() == 1)} for the block")
+        other = (state.word(shadow.PHASE) | thread // _WARP * _WARP + lane << THREAD_SHIFT | 1 << CLOCK_SHIFT
+                 | barrier << shadow.SITE_SHIFT)
+        self.note((shadow.STUCK, site, 0), Told(shadow.STUCK, site, state.number, thread, other=other,
+                                                other_block=state.number, words=words))
 
     def _unknown_lane(self, what: int, state: State, word: int, source: int, form: int, none: int) -> None:
         warp, site, lane = word & 31, word >> 40, int(lanes_of(word >> 5 & 0xFFFFFFFF)[0])

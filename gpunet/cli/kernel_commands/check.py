@@ -83,7 +83,7 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     if engine == "ptx":
         return _by_ptx(file, name, (grid, block, shared), arguments, values, names, saved, compiler_options(
             defines, includes), [file.resolve().parent, *(Path(each).resolve() for each in includes)], timeout, seed,
-            as_json, strict, {"other_data": other_data, "other_sizes": other_sizes})
+            as_json, strict, other_data, other_sizes)
     try:
         with waiting("Compiling and running ..."):
             if shared > function.max_dynamic_shared_size_bytes:
@@ -108,7 +108,7 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
 def _by_ptx(file: Path, name: str, launch: tuple[tuple[int, ...], tuple[int, ...] | None, int],
             arguments: list[Argument], values: list[Any], names: list[str], saved: list[tuple[int, Path]],
             options: tuple[str, ...], folders: list[Path], timeout: float, seed: int, as_json: bool,
-            strict: bool, more: dict[str, bool]) -> None:
+            strict: bool, other_data: bool, other_sizes: bool) -> None:
     """The same by the PTX that NVRTC makes."""
     import contextlib
     import sys
@@ -125,7 +125,7 @@ def _by_ptx(file: Path, name: str, launch: tuple[tuple[int, ...], tuple[int, ...
         with waiting("Compiling and running ..."), contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
             block = block or (min(THREADS, function.checked.most_threads),)
             findings = ptx.check(function, grid, block, values, shared_mem=shared, timeout=timeout, names=names,
-                                 **more)
+                                 other_data=other_data, other_sizes=other_sizes)
     except nvrtc.CompileError as error:
         raise UserError(str(error).replace(str(source.path), str(file))) from error
     except (nvrtc.NvrtcError, ptx.PtxError, ptx.MissingError) as error:
