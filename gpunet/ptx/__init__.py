@@ -22,7 +22,8 @@
     shadow.py              what they remember, the rules  subset.py    a part of Python as LLVM IR
     watch.py               fences, barriers, mistakes     bulk.py      mbarriers and bulk copies
     turns.py               blocks that wait for others    cluster_checks.py  blocks of a cluster
-    checks.py              findings; arena.py  memory for them
+    checks.py              findings                       arena.py      the arrays of a checked launch
+    origins.py             which arrays accesses reach    places.py, stamps.py  memory for arrays and their cells
     frontends/             kernels of Triton, Numba and CuPy
 
 Needs llvmlite and, to compile `.cu` files, NVRTC: pip install "gpunet[sim]". docs/ptx.md says what is covered.
