@@ -4,8 +4,8 @@ which other work on the machine adds less.
 
     python -m bench.checker [--out FILE.json]
 
-Goals: fast mode within 1.5 times of the seconds beside each row, which were measured on 4 cores with g++ 12; the checker
-at most 60 times slower than fast mode, and the one on PTX at most half of its time on the processors.
+Goals: fast mode within 1.5 times of the seconds beside each row, which were measured on 4 cores with g++ 12; the
+checker at most 60 times slower than fast mode, and the one on PTX at most half of its time on the processors.
 """
 
 from __future__ import annotations

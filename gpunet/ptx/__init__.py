@@ -20,7 +20,7 @@
     roofline.py            bounds that follow
     checking.py            checks in the code             accesses.py  the usual ones as vector code
     shadow.py              what they remember, the rules  subset.py    a part of Python as LLVM IR
-    watch.py               fences, barriers, mistakes     bulk.py      mbarriers and bulk copies
+    watch.py, state.py     fences, barriers, mistakes     bulk.py       mbarriers and bulk copies
     turns.py               blocks that wait for others    cluster_checks.py  blocks of a cluster
     checks.py              findings                       arena.py      the arrays of a checked launch
     origins.py             which arrays accesses reach    places.py, stamps.py  memory for arrays and their cells

@@ -21,7 +21,8 @@ from gpunet.ptx.layout import SHARED_SHIFT
 from gpunet.ptx.shadow import CLOCK_SHIFT, MOST_CLOCK, PHASE_SHIFT, SITE_SHIFT, THREAD_SHIFT
 
 if TYPE_CHECKING:
-    from gpunet.ptx.watch import State, Watch
+    from gpunet.ptx.state import State
+    from gpunet.ptx.watch import Watch
 
 INIT, INVALIDATE, ARRIVES, CHANGES = range(4)  # what an instruction does with an mbarrier
 LOAD, STORE, LOAD_BOX, STORE_BOX = range(4)  # bulk copies

@@ -114,6 +114,8 @@ class Checking:
             self.asked.append(low.kernel.site(i))
         elif i.opcode in ("shfl", "vote", "match", "redux", "elect") and i.has("sync"):
             self.members(low, i, i.operands[-1])
+        elif i.opcode in ("div", "rem") and i.type[0] in "us":
+            self._division(low, i)
         elif i.opcode in ("bar", "barrier") and i.has("warp"):
             self.members(low, i, i.operands[0])
             self.join(low, i.operands[0])
@@ -132,6 +134,21 @@ class Checking:
         elif i.opcode in ("fence", "membar") and not any(each.startswith(("proxy", "mbarrier"))
                                                          for each in i.modifiers):
             fence(low, shadow.OF_BLOCK_ALONE if _of_block(i) else shadow.OF_DEVICE)
+
+    def _division(self, low: Lowering, i: Instruction) -> None:
+        """Of integers, by zero or with a result that the type does not hold."""
+        b, divisor = low.b, low.read(i.operands[2], i.type)
+        if divisor.literal and int(divisor.text) not in (0, -1):
+            return
+        wrong = b.compare("eq", divisor, 0)
+        if i.type[0] == "s":
+            least = b.compare("eq", low.read(i.operands[1], i.type), -1 << SIZES[i.type] * 8 - 1)
+            wrong = b.either(wrong, b.both(least, b.compare("eq", divisor, -1)))
+        number = b.resize(b.load(b.at("%warp", Warp.NUMBER), "i32"), "i64")
+        none = constant("i64", 0)
+        b.through_all("check.tell", tell_of_mask, _CHECK, constant("i64", shadow.DIVIDED), number,
+                      b.resize(b.both(b.mask_of(wrong), low.mask), "i64"),
+                      constant("i64", min(low.kernel.site(i), shadow.MOST_SITES - 1)), none, none)
 
     def leave(self, low: Lowering, leaving: Value) -> None:
         """Threads end."""

@@ -22,7 +22,8 @@ from gpunet.ptx.arguments import Unusual, pack, packer
 from gpunet.ptx.failures import Failure
 from gpunet.ptx.function import Function
 from gpunet.ptx.stamps import Stamps
-from gpunet.ptx.watch import Told, Watch, lanes_of, site_of, thread_of
+from gpunet.ptx.state import lanes_of, site_of, thread_of
+from gpunet.ptx.watch import Told, Watch
 
 if TYPE_CHECKING:
     from gpunet.ptx.model import Parameter
@@ -307,7 +308,7 @@ class _Teller:
         if told.what == shadow.BARRIER:
             return "divergent barrier", (f"divergent __syncthreads: {told.words}" if told.other else
                                          f"__syncthreads {told.words}")
-        return "deadlock" if told.what == shadow.STUCK else "mask", told.words
+        return {shadow.STUCK: "deadlock", shadow.DIVIDED: "crash"}.get(told.what, "mask"), told.words
 
     def _missing(self, told: Told, watch: Watch) -> str:
         """What would have ordered the two of a race."""
@@ -363,7 +364,7 @@ class _Teller:
         return next((name for name, _, size in watch.checked["shared"] if not size), None)
 
     def _element(self, told: Told, arena: Arena, watch: Watch, source: str) -> tuple[str | None, Any]:
-        if told.what in (shadow.BARRIER, shadow.ABSENT, shadow.STUCK) or told.kind & 512 or not told.address:
+        if told.kind & 512 or not told.address:
             return None, None
         named = arena.nearest(told.address)
         if named is not None:

@@ -18,7 +18,8 @@ from gpunet.ptx.layout import SHARED_SHIFT
 
 if TYPE_CHECKING:
     from gpunet.ptx.bulk import Counter
-    from gpunet.ptx.watch import State, Watch
+    from gpunet.ptx.state import State
+    from gpunet.ptx.watch import Watch
 
 _BESIDE = 4096  # bytes before a block's shared memory, which count as its own
 _FAR = 64  # blocks

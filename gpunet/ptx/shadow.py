@@ -73,6 +73,7 @@ FENCES, FENCE, PUBLISH, SEEN, TOO_LONG, ARRIVE, LEAVE, BARRIER, SPIN = range(8, 
 COUNTS, WAITED, BULK, BULK_WAIT, MISUSE, SHUFFLE, GUESS = range(17, 24)
 CLUSTER_ARRIVE, CLUSTER_COMPLETE, CLUSTER_WAITED, TOO_LATE = range(24, 28)
 STUCK = 28  # lanes of a collective wait for others, which wait for the block; found in Python
+DIVIDED = 29  # an integer by zero
 TOO_EARLY = 31  # `told` counts it in the place of ABSENT, which is not told so
 OF_BLOCK_ALONE, OF_DEVICE, OF_ARRIVALS = range(3)  # fences: the last counts for relaxed arrivals at a cluster's barrier
 MOST_TOLD = 2048  # of a site and a kind

@@ -20,7 +20,8 @@ from gpunet.ptx import bulk, shadow
 from gpunet.ptx.layout import Launch
 
 if TYPE_CHECKING:
-    from gpunet.ptx.watch import State, Watch
+    from gpunet.ptx.state import State
+    from gpunet.ptx.watch import Watch
 
 _PATIENCE = 3  # rounds of loops alone, before another block begins
 _MOST_BLOCKS = 64  # at once

@@ -18,35 +18,16 @@ from typing import Any
 import numpy as np
 
 from gpunet.ptx import bulk, cluster_checks, deadlines, layout, shadow
-from gpunet.ptx.cluster_checks import Cluster
 from gpunet.ptx.layout import Block, Launch, Warp
-from gpunet.ptx.shadow import CLOCK_SHIFT, MOST_CLOCK, PHASE_SHIFT, THREAD_SHIFT
+from gpunet.ptx.shadow import CLOCK_SHIFT, PHASE_SHIFT, THREAD_SHIFT
 from gpunet.ptx.stamps import Stamps, zeros
+from gpunet.ptx.state import State, clock_of, lanes_of, phase_of, site_of, thread_of
 from gpunet.ptx.turns import Turns
 
 _WARP = 32
 _MOST_SPACES = 16
 _NUMBER = ctypes.c_uint64
-
-
-def phase_of(stamp: int) -> int:
-    return stamp >> PHASE_SHIFT
-
-
-def thread_of(stamp: int) -> int:
-    return stamp >> THREAD_SHIFT & 1023
-
-
-def clock_of(stamp: int) -> int:
-    return stamp >> CLOCK_SHIFT & MOST_CLOCK
-
-
-def site_of(stamp: int) -> int:
-    return stamp >> shadow.SITE_SHIFT & shadow.MOST_SITES - 1
-
-
-def lanes_of(mask: int) -> np.ndarray:
-    return np.flatnonzero(mask >> np.arange(_WARP) & 1)
+_DIVIDED = "an integer is divided by zero, or the least of its type by -1; a device goes on with some number"
 
 
 @dataclass
@@ -65,86 +46,6 @@ class Told:
     one_value: bool = False
     words: str = ""
     threads: set[tuple[int, int]] = field(default_factory=set)
-
-
-class _Fences:
-    """Of one scope, in a block: the last fence of each thread."""
-
-    def __init__(self, threads: int) -> None:
-        self.phase = np.zeros(threads, np.int64)
-        self.clock = np.zeros(threads, np.int64)
-        self.rows = np.zeros((threads, threads), np.uint32)
-
-
-class State:
-    """A block that runs: its memory, and what follows from its fences and barriers."""
-
-    def __init__(self, address: int, rows: np.ndarray, threads: int, cells: np.ndarray, keep: Any) -> None:
-        self.address, self.rows, self.threads, self.cells, self._keep = address, rows, threads, cells, keep
-        self.bulk = bulk.Bulk()
-        self.now = np.ctypeslib.as_array((_NUMBER * 1024).from_address(address + shadow.NOW))
-        self.number = -1
-        self.cluster: Cluster
-        self.together = [self]  # blocks that run by turns with it in one host thread
-
-    def word(self, place: int) -> int:
-        return _NUMBER.from_address(self.address + place).value
-
-    def put(self, place: int, value: int) -> None:
-        _NUMBER.from_address(self.address + place).value = value
-
-    def fresh(self) -> State:
-        """For the block that runs now."""
-        number = self.word(shadow.NUMBER)
-        if number != self.number:
-            self.number = number
-            self.fences = [_Fences(self.threads), _Fences(self.threads)]
-            self.before_arrivals = _Fences(self.threads)
-            self.acquired: dict[tuple[int, int], int] = {}
-            self.arrived: dict[Any, tuple[np.ndarray, int]] = {}
-            self.expected: dict[int, int] = {}
-            self.complete: dict[Any, np.ndarray] = {}
-            self.ended, self.bulk = self.bulk, bulk.Bulk()
-            self.learned: list[cluster_checks.Learned] = []
-        return self
-
-    @property
-    def phase(self) -> int:
-        return self.word(shadow.PHASE) >> PHASE_SHIFT
-
-    def clocks(self, threads: np.ndarray) -> np.ndarray:
-        return self.now[threads] >> np.uint64(CLOCK_SHIFT) & np.uint64(MOST_CLOCK)
-
-    def tick(self, threads: np.ndarray) -> None:
-        self.now[threads] += np.where(self.clocks(threads) < MOST_CLOCK, np.uint64(1 << CLOCK_SHIFT), np.uint64(0))
-
-    def knowledge(self, threads: np.ndarray) -> np.ndarray:
-        """What these threads know, and themselves."""
-        known = self.rows[threads, :self.threads].max(axis=0)
-        known[threads] = self.clocks(threads)
-        return known
-
-    def learn(self, threads: np.ndarray, known: np.ndarray) -> None:
-        rows = self.rows[threads, :self.threads]
-        self.rows[threads, :self.threads] = np.maximum(rows, known)
-        self.put(shadow.MET, 1)
-        self.put(shadow.WIDE, 1)
-
-    def release(self, threads: np.ndarray, key: Any, arrivals: int, expected: int) -> None:
-        """Threads arrive at a barrier of `expected` threads."""
-        known, came = self.arrived.get(key, (np.zeros(self.threads, np.uint32), 0))
-        known, came = np.maximum(known, self.knowledge(threads)), came + arrivals
-        self.tick(threads)
-        self.put(shadow.WIDE, 1)
-        if came >= expected:
-            self.complete[key] = known
-            self.arrived.pop(key, None)
-        else:
-            self.arrived[key] = known, came
-
-    def acquire(self, threads: np.ndarray, key: Any) -> None:
-        if key in self.complete:
-            self.learn(threads, self.complete[key])
 
 
 class Watch:
@@ -567,6 +468,10 @@ class Watch:
             return f"lane {lane} of the mask 0x{members:08x} has left the kernel"
         return f"lane {lane} of the mask 0x{members:08x} does not take part"
 
+    def _divided(self, what: int, state: State, word: int, *none: int) -> None:
+        for lane in lanes_of(word >> 5 & 0xFFFFFFFF):
+            self.tell(what, state, (word & 31) * _WARP + int(lane), word >> 40, words=_DIVIDED)
+
     def _counts(self, what: int, state: State, word: int, at: int, *none: int) -> None:
         bulk.counted(self, state, word, at)
 
@@ -606,6 +511,6 @@ class Watch:
         shadow.FENCES: _by_fences, shadow.FENCE: _fence, shadow.PUBLISH: _publish, shadow.SEEN: _seen,
         shadow.TOO_LONG: _too_long, shadow.ARRIVE: _arrive, shadow.LEAVE: _leave, shadow.BARRIER: _barrier,
         shadow.COUNTS: _counts, shadow.WAITED: _waited, shadow.BULK: _bulk, shadow.BULK_WAIT: _bulk_wait,
-        shadow.SPIN: _spin, shadow.SHUFFLE: _unknown_lane, shadow.GUESS: _guess,
+        shadow.SPIN: _spin, shadow.SHUFFLE: _unknown_lane, shadow.GUESS: _guess, shadow.DIVIDED: _divided,
         shadow.CLUSTER_ARRIVE: _cluster_arrive, shadow.CLUSTER_COMPLETE: _cluster_complete,
         shadow.CLUSTER_WAITED: _cluster_waited, shadow.TOO_EARLY: _lifetime, shadow.TOO_LATE: _lifetime}

@@ -40,8 +40,8 @@ class Program:
             mask = elements - 1 if pick.random() < 0.9 else 2 * elements - 1  # some reach beyond the end
             first = pick.choice([0, 0, 0, 5])
             last = pick.choice([self.block, self.block, 31, 17])
-            self.steps.append((pick.random() < 0.45, space, size, factor, pick.randrange(4) * pick.choice([0, 1, 32]), mask,
-                               first, last))
+            offset = pick.randrange(4) * pick.choice([0, 1, 32])
+            self.steps.append((pick.random() < 0.45, space, size, factor, offset, mask, first, last))
 
     def text(self):
         """The PTX, a step a line from the eleventh on."""

@@ -25,9 +25,7 @@ _GROUPS = ("reductions.cu", "scans.cu", "blocks.cu", "barriers.cu", "collectives
 # Planted mistakes that PTX does not show, and why.
 _TYPES = "PTX has no types: what is outside a row is inside the array"
 _SIGNS = "PTX adds and multiplies integers without saying that they must not overflow"
-_ZERO = "PTX leaves open what a division of integers by zero gives: it is no trap"
 OTHERWISE = {
-    "divides_by_what_may_be_zero": _ZERO,
     **dict.fromkeys(("strides_too_far", "steps_over_the_largest_number", "multiplies_two_ints", "adds_up_to_too_much"),
                     _SIGNS),
     "column_beyond_a_row": _TYPES,
