@@ -15,73 +15,13 @@ import numpy as np
 
 import gpunet
 import gpunet.nn.functional as F
+from bench.checks import RIGHT, Check, Wrong, against_float64, distance, host, near_cpu, same_as_cpu
 from gpunet import nn, optim
 from gpunet.ops import conv
 from gpunet.ops.dropout import dropout_added
 from gpunet.ops.epilogue import GELU, RELU, SILU
 from gpunet.ops.linear_epilogue import linear_with
 from gpunet.ops.norm_relu import batch_norm_relu
-
-# Relative difference from float64, as norms, that is right for results of a type. TF32 is near 3e-4.
-_RIGHT = {"float64": 1e-12, "float32": 2e-6, "float16": 8e-3, "bfloat16": 6e-2}
-
-# A check takes a device's name and says how far its results are from right, and how far they may be.
-Check = Callable[[str], tuple[float, float]]
-
-
-class Wrong(AssertionError):
-    """A result that is not right."""
-
-
-def distance(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
-    """The largest norm(found - expected) / norm(expected); infinite where a shape differs or a number is NaN."""
-    worst = 0.0
-    for ours, right in zip(found, expected, strict=True):
-        if ours.shape != right.shape:
-            return math.inf
-        wide, reference = ours.astype(np.float64), right.astype(np.float64)
-        apart = float(np.linalg.norm(wide - reference)) / (float(np.linalg.norm(reference)) or 1.0)
-        worst = max(worst, math.inf if math.isnan(apart) else apart)
-    return worst
-
-
-def _host(tensor) -> np.ndarray:
-    return tensor.detach().cpu().to(gpunet.float64).numpy()
-
-
-def against_float64(function: Callable, shapes: dict[str, tuple], dtype: str, gradient: bool = True) -> Check:
-    """function(**inputs) -> a tensor, or several; and the gradients of all inputs, but of those whose name ends in "_".
-    The inputs are random numbers rounded to the type, so the CPU has the same ones in float64."""
-    kind = getattr(gpunet, dtype)
-
-    def results(device, of):
-        rng = np.random.default_rng(0)
-        inputs = {}
-        for name, shape in shapes.items():
-            values = gpunet.tensor(rng.standard_normal(shape)).to(kind)
-            inputs[name] = values.to(device=device, dtype=of).requires_grad_(gradient and not name.endswith("_"))
-        found = function(**inputs)
-        outputs = [found] if isinstance(found, gpunet.Tensor) else list(found)
-        leaves = [each for each in inputs.values() if each.requires_grad]
-        if leaves:
-            seeds = [gpunet.tensor(rng.standard_normal(tuple(each.shape))).to(kind) for each in outputs]
-            outputs += gpunet.autograd.grad(outputs, leaves, [seed.to(device=device, dtype=of) for seed in seeds])
-        return [_host(each) for each in outputs]
-
-    def check(device):
-        return distance(results(device, kind), results("cpu", gpunet.float64)), _RIGHT[dtype]
-
-    return check
-
-
-def same_as_cpu(function: Callable[[str], list]) -> Check:
-    """function(device) -> tensors that are the same on every device, bit for bit."""
-    def check(device):
-        pairs = zip(function(device), function("cpu"), strict=True)
-        same = [a.dtype == b.dtype and np.array_equal(_host(a), _host(b)) for a, b in pairs]
-        return 0.0 if all(same) else math.inf, 0.0
-
-    return check
 
 
 def products(dtype: str, sizes: list[tuple[int, int, int]]) -> Iterator[tuple[str, Check]]:
@@ -99,7 +39,7 @@ def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str, parts: int = 1) 
     """matmul_hopper.cu, and by clusters of two blocks matmul_hopper_pair.cu, whatever the launch code would choose: a
     ring that is filled more than once, edges, the whole epilogue; parts of k that blocks share. float32 is TF32."""
     m, n, k = 200, 328, 584
-    bound = _RIGHT["float16" if dtype == "float32" else dtype]
+    bound = RIGHT["float16" if dtype == "float32" else dtype]
 
     def check(device):
         from gpunet.ops.matmul_hopper import launch_hopper, turned
@@ -108,7 +48,7 @@ def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str, parts: int = 1) 
         cuda, rng = gpunet.devices.get(device), np.random.default_rng(0)
         shapes = ((k, m) if layout[0] == "T" else (m, k)), ((n, k) if layout[1] == "T" else (k, n)), (n,), (m, n)
         tensors = [gpunet.tensor(rng.standard_normal(shape)).to(getattr(gpunet, dtype)) for shape in shapes]
-        a, b, bias, onto = (_host(tensor.double()) for tensor in tensors)
+        a, b, bias, onto = (host(tensor.double()) for tensor in tensors)
         found, kept = (gpunet.empty(m, n, dtype=tensors[0].dtype, device=device) for _ in range(2))
         left, right, *others = (tensor.to(device)._array for tensor in tensors)
         left, right = operand(cuda, left, layout[0] == "T"), operand(cuda, right, layout[1] == "T")
@@ -116,8 +56,8 @@ def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str, parts: int = 1) 
                           kept=kept._array)
         launch_hopper(cuda, turned(product) if (dtype, layout) == ("float32", "NN") else product, tile_n, blocks, parts)
         exact = (a.T if layout[0] == "T" else a) @ (b.T if layout[1] == "T" else b) + bias + onto
-        return distance([_host(kept.float()), _host(found.float())],
-                        [exact, _host(F.silu(gpunet.tensor(exact)))]), bound
+        return distance([host(kept.float()), host(found.float())],
+                        [exact, host(F.silu(gpunet.tensor(exact)))]), bound
 
     return check
 
@@ -129,7 +69,7 @@ def _in_tf32(exact: Check, precision: str = "high", right: str = "float16") -> C
         before = gpunet.get_float32_matmul_precision()
         gpunet.set_float32_matmul_precision(precision)
         try:
-            return exact(device)[0], _RIGHT[right]
+            return exact(device)[0], RIGHT[right]
         finally:
             gpunet.set_float32_matmul_precision(before)
 
@@ -166,10 +106,10 @@ def update(make: Callable, dtype: str) -> Check:
         for _ in range(3):
             weight.grad = gpunet.tensor(rng.standard_normal(1003), device=device).to(of)
             optimizer.step()
-        return [_host(weight)]
+        return [host(weight)]
 
     return lambda device: (distance(results(device, getattr(gpunet, dtype)), results("cpu", gpunet.float64)),
-                           3 * _RIGHT[dtype])
+                           3 * RIGHT[dtype])
 
 
 def steps(make: Callable, shape: tuple, classes: int, compiled: bool) -> Callable[[str], list[float]]:
@@ -272,12 +212,6 @@ def same_when_recorded(dtype: str) -> Check:
         return float(not all([bool((one == other).all()) for one, other in zip(first, again, strict=True)])), 0.0
 
     return check
-
-
-def near_cpu(function: Callable[[str], list]) -> Check:
-    """function(device) -> tensors that are nearly the same on every device."""
-    return lambda device: (distance([_host(each) for each in function(device)],
-                                    [_host(each) for each in function("cpu")]), 1e-5)
 
 
 def _mlp():

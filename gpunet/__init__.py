@@ -80,7 +80,6 @@ from gpunet.ops.limits import *
 from gpunet.ops.linalg import *
 from gpunet.ops.matmul import *
 from gpunet.ops.moments import *
-from gpunet.ops.normalization import *
 from gpunet.ops.norms import *
 from gpunet.ops.operators import *
 from gpunet.ops.pad import *
@@ -97,6 +96,7 @@ from gpunet.ops.reduce import *
 from gpunet.ops.reorder import *
 from gpunet.ops.resize import *
 from gpunet.ops.rounding import *
+from gpunet.ops.sample_norms import *
 from gpunet.ops.scan import *
 from gpunet.ops.scatter import *
 from gpunet.ops.searching import *

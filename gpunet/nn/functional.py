@@ -42,7 +42,7 @@ from gpunet.ops.margin_loss import (
     triplet_margin_with_distance_loss,
 )
 from gpunet.ops.nn_softmax import gumbel_softmax, log_softmax, softmax, softmin
-from gpunet.ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
+from gpunet.ops.normalization import batch_norm
 from gpunet.ops.pad import pad
 from gpunet.ops.pool import (
     avg_pool1d,
@@ -77,6 +77,7 @@ from gpunet.ops.rectifiers import (
 )
 from gpunet.ops.regression_loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from gpunet.ops.resize import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle, upsample
+from gpunet.ops.sample_norms import group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from gpunet.ops.sigmoids import (
     gelu,
     glu,

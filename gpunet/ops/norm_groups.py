@@ -11,6 +11,7 @@ from gpunet.dtypes import HALF_TYPES, float32
 from gpunet.ops import norm_groups_launch
 from gpunet.ops.channels_last import is_channels_last
 from gpunet.ops.exponentials import rsqrt
+from gpunet.ops.normalization import normalize, normalize_grad
 from gpunet.ops.reduce import mean
 from gpunet.ops.rules import accumulator
 
@@ -43,8 +44,6 @@ def _statistics(x, groups: int):
 def normalize_groups(xp, out, centre, spread, x, weight, bias, *, groups, eps):
     """(x - mean) / sqrt(variance + eps) * weight + bias of images [N, C, size...], mean and variance of each group of
     channels of an image, weight and bias [C]. Also gives the means and the variances."""
-    from gpunet.ops.normalization import normalize
-
     normalize.op.body(xp, _cut(out, groups), centre, spread, _cut(x, groups), _vector(weight, groups),
                       _vector(bias, groups), axes=(2, 3), eps=eps, centred=True)
 
@@ -72,8 +71,6 @@ def _(x, weight, bias, *, groups, eps):
     outputs=3, differentiable=False)
 def normalize_groups_grad(xp, dx, dw, db, g, x, centre, spread, weight, *, groups, eps):
     """The gradients of `normalize_groups` by x, weight and bias."""
-    from gpunet.ops.normalization import normalize_grad
-
     of_weight = [each if weight is None else _vector(each, groups) for each in (dw, db)]
     normalize_grad.op.body(xp, _cut(dx, groups), *of_weight, _cut(g, groups), _cut(x, groups), centre, spread,
                            _vector(weight, groups), None, axes=(2, 3), eps=eps, centred=True)

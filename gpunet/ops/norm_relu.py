@@ -12,10 +12,10 @@ from gpunet.ops.activation import relu_grad_op, relu_op
 from gpunet.ops.channel_affine import by_channel
 from gpunet.ops.epilogue import RELU, apply
 from gpunet.ops.normalization import (
-    _check_channels,
     _moves_at_once,
     _normalized,
     batch_norm_counted,
+    check_channels,
     move_statistics,
     normalize,
     normalize_grad,
@@ -120,7 +120,7 @@ def batch_norm_relu(input: Tensor, running_mean, running_var, weight, bias, trai
         y = batch_norm_counted(input, *options, training, momentum, eps, batches)
         return relu_op(y if onto is None else y + onto)
     names = "running_mean", "running_var", "weight", "bias"
-    _check_channels("batch_norm", input, **dict(zip(names, options, strict=True)))
+    check_channels("batch_norm", input, **dict(zip(names, options, strict=True)))
     device, rank, count = input._device, len(shape), input._array.size // shape[1]
     inputs = input, by_channel(weight, rank), by_channel(bias, rank), onto
     arrays = [None if each is None else each._array for each in inputs]

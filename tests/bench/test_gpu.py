@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import gpunet
-from bench import gpu, parity, report, smoke, stages, testing, training
+from bench import checks, gpu, parity, report, smoke, stages, testing, training
 from bench.environment import ROOT
 from bench.kernels import Case, WrongResult, cases, measure
 from gpunet.benchmark.lab import Lab, relative_error
@@ -68,8 +68,8 @@ def test_the_smoke_run_names_what_is_wrong_and_goes_on(monkeypatch):
     def lost(device):
         raise ValueError("no result")
 
-    half = smoke.against_float64(lambda x: (x * (0.5 if x.dtype == gpunet.float32 else 1)), {"x": (5,)}, "float32")
-    right = smoke.against_float64(lambda x: x * x, {"x": (5,)}, "float32")
+    half = checks.against_float64(lambda x: (x * (0.5 if x.dtype == gpunet.float32 else 1)), {"x": (5,)}, "float32")
+    right = checks.against_float64(lambda x: x * x, {"x": (5,)}, "float32")
     monkeypatch.setattr(smoke, "checks", lambda *_: [("half", half), ("lost", lost), ("right", right)])
     found = []
     with pytest.raises(RuntimeError, match="2 of 3 checks failed: half, lost"):
@@ -83,14 +83,14 @@ def test_the_smoke_run_names_what_is_wrong_and_goes_on(monkeypatch):
 
 def test_a_compiled_step_that_differs_is_wrong(monkeypatch):
     monkeypatch.setattr(gpunet, "compile", lambda step: lambda: step() * 2)
-    with pytest.raises(smoke.Wrong, match="the losses of compiled steps are"):
+    with pytest.raises(checks.Wrong, match="the losses of compiled steps are"):
         smoke.compiled_step(smoke._mlp, (4, 64))("cpu")
 
 
 def test_distances():
     ones = np.ones(4)
-    assert smoke.distance([ones], [ones]) == 0 and smoke.distance([ones], [2 * ones]) == 0.5
-    assert smoke.distance([np.array([np.nan])], [np.ones(1)]) == math.inf == smoke.distance([ones], [np.ones(3)])
+    assert checks.distance([ones], [ones]) == 0 and checks.distance([ones], [2 * ones]) == 0.5
+    assert checks.distance([np.array([np.nan])], [np.ones(1)]) == math.inf == checks.distance([ones], [np.ones(3)])
 
 
 def test_a_missing_device_ends_the_run_with_its_message(tmp_path):

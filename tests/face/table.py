@@ -32,7 +32,7 @@ CONVERTED = [
     # ----
     # matrices and layers
     "adaptive_pool", "conv", "decompose", "inverse", "linalg", "linear", "matmul", "normalization", "norms", "pool",
-    "products", "poisson", "window_functions",
+    "products", "poisson", "sample_norms", "window_functions",
     # ----
 ]
 
