@@ -6,7 +6,6 @@ import functools
 import math
 import os
 import re
-import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from gpunet.kernel import other_launches
 from gpunet.kernel.finding import Access, Finding, fold
 from gpunet.ptx import launch, layout, shadow
 from gpunet.ptx.arena import Arena, Extent, plain_name
-from gpunet.ptx.arguments import Unusual, pack, packer
+from gpunet.ptx.arguments import REFUSALS, pack, packer
 from gpunet.ptx.failures import Failure
 from gpunet.ptx.function import Function
 from gpunet.ptx.stamps import Stamps
@@ -150,12 +149,12 @@ class _Facts:
     def __init__(self, kernel: launch.Kernel) -> None:
         self.parameters, self.name, self.most_threads = kernel.entry.parameters, kernel.name, kernel.most_threads
         self.shared = sum(each.size for each in kernel.entry.variables if each.space == "shared")
-        self._converters, self._packed = packer(self.parameters)
+        self._packed = packer(self.parameters)
 
     def pack(self, compiled: Program, args: Sequence[Any]) -> bytes:
         try:
-            return self._packed(*[convert(value) for convert, value in zip(self._converters, args, strict=True)])
-        except (Unusual, ValueError, TypeError, struct.error):
+            return self._packed(*args)
+        except REFUSALS:
             return pack(compiled, args)
 
 
