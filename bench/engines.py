@@ -106,7 +106,7 @@ def tiny(rounds: int):
             self.load = load
 
     x, bias, out = (cupy.asarray(np.ones(shape, np.float32)) for shape in ((8, 32), (32,), (8, 32)))
-    kernel = Kernel("bias_act.cu", "bias_relu")
+    kernel = next(each for each in Kernel.ours if each.name == "bias_relu")
     both = {name: kernel.on(Loads(load), x.dtype, x.dtype, 4) for name, load in (("C++", sim.load), ("PTX", ptx.load))}
     host = [np.ones(shape, np.float32) for shape in ((8, 32), (8, 32), (32,))]
 
