@@ -136,16 +136,15 @@ class Arena:
                     bound[id(each)] = (*bound.get(id(each), ()), number)
         wanted: list[tuple[np.ndarray | Extent, int, frozenset[int]]] = [
             (each, each.nbytes, frozenset(bound[key])) for key, each in arrays.items()]
-        known = sorted(set(extents), key=lambda each: each.address) if extents else []
+        known = _apart(extents) if extents else []
+        more = [Extent(address, value.nbytes, _poison(value)) for _, address, value in direct
+                if _around(known, address) is None]
+        if more:
+            known = _apart((*known, *more))
         reached: dict[int, list[int]] = {id(each): [*loose] for each in known}
-        for number, address, value in direct:
-            for of in known:
-                if of.address <= address < of.address + max(of.size, 1):
-                    break
-            else:
-                of = Extent(address, value.nbytes, _poison(value))
-                known.append(of)
-                reached[id(of)] = [*loose]
+        for number, address, _ in direct:
+            of = _around(known, address)
+            assert of is not None
             reached[id(of)].append(number)
             self._direct[number] = of
         return [*wanted, *((each, each.size, frozenset(reached[id(each)])) for each in known)]
@@ -270,6 +269,31 @@ class Arena:
         beside = [each for each in self.named[max(number, 0):number + 2]
                   if each.start - GAP <= address < each.start + each.size + GAP]
         return min(beside, key=lambda each: _distance(each, address), default=None)
+
+
+def _around(extents: list[Extent], address: int) -> Extent | None:
+    for each in extents:
+        if each.address <= address < each.address + max(each.size, 1):
+            return each
+    return None
+
+
+def _apart(extents: Iterable[Extent]) -> list[Extent]:
+    """The memory of extents, of which some may overlap: each byte has one place in the arena, or what is written to
+    one would be lost under the other's old content. Elements count as not written where the extents agree on that,
+    or where all that differs is that one does not say."""
+    found: list[Extent] = []
+    for each in sorted(set(extents), key=lambda each: (each.address, each.size, each.unwritten)):
+        if not found or each.address >= found[-1].address + found[-1].size:
+            found.append(each)
+            continue
+        last = found[-1]
+        same = (each.address, each.size) == (last.address, last.size)
+        unwritten = max(each.unwritten, last.unwritten) if same else (
+            each.unwritten if each.unwritten == last.unwritten else 0)
+        end = max(last.address + last.size, each.address + each.size)
+        found[-1] = Extent(last.address, end - last.address, unwritten)
+    return found
 
 
 def _distance(named: Named, address: int) -> int:

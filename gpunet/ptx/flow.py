@@ -37,18 +37,23 @@ def waits(instruction: Instruction) -> bool:
         or instruction.has("cluster") and instruction.has("wait"))
 
 
+def meets(block: Block) -> bool:
+    """Lanes of a warp meet within the block, as in a shuffle, or may do so in a function that it calls."""
+    return any(each.opcode in _COLLECTIVES or each.opcode in _BARRIERS for each in block.body)
+
+
 def runs_into(blocks: list[Block], number: int) -> Instruction | None:
     """The barrier of the block at which lanes that go on from here wait before anything could part them, or make them
     meet other lanes of their warp; None where that is not plain."""
     for _ in blocks:
         block = blocks[number]
-        if any(each.opcode in _COLLECTIVES or each.opcode in _BARRIERS for each in block.body):
+        if meets(block):
             return None
         if block.end is not None and waits(block.end):
             return block.end if not block.end.has("cluster") else None
         if block.end is not None and (block.end.opcode != "bra" or block.end.guard is not None):
             return None
-        number = number + 1 if block.end is None else block.target
+        number = block.following if block.end is None else block.target
     return None
 
 

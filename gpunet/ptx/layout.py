@@ -22,6 +22,7 @@ class Warp:
     ADDING = 48  # the arriving lanes' votes at a barrier with a reduction
     COUNTED = 52
     GENERATION = 56  # of the cluster's barrier, when the warp arrived at it
+    OTHER_SITE = 60  # under the checker: another barrier instruction at which lanes of it wait, else SITE's
     TID = (128, 256, 384)  # x, y, z of the lanes
 
 

@@ -42,8 +42,8 @@ class Lowering(Ways):
         self.live_out, self.kept = flow.liveness(self.blocks)
         self.facts = (uniform.analyse(function, self.blocks)
                       if kernel.scalars and function.entry else uniform.nothing(self.blocks))
-        self.regions = (regions.find(self.blocks, self.facts, not function.entry) if kernel.scalars
-                        else regions.none(self.blocks))
+        self.regions = (regions.find(self.blocks, self.facts, not function.entry, kernel.checking is not None)
+                        if kernel.scalars else regions.none(self.blocks))
         self.barriers: dict[int, list[Instruction]] = {}  # after which these blocks come
         for block in self.blocks:
             if block.end is not None and flow.waits(block.end):
@@ -505,7 +505,12 @@ class Lowering(Ways):
         b.label(ok)
         b.store(which, number)
         b.store(count, b.at("%warp", Warp.EXPECTED))
-        b.store(constant("i32", self.kernel.site(end)), b.at("%warp", Warp.SITE))
+        site, at = constant("i32", self.kernel.site(end)), b.at("%warp", Warp.SITE)
+        if self.kernel.checking is not None:  # differs from SITE from then on, until all are released
+            last, other = b.load(at, "i32"), b.at("%warp", Warp.OTHER_SITE)
+            kept = b.select(b.compare("eq", last, site), b.load(other, "i32"), last)
+            b.store(b.select(b.compare("eq", before, 0), site, kept), other)
+        b.store(site, at)
         b.store(b.either(before, self.mask), held)
         if predicate is not None:
             votes = b.call("ctpop", b.both(self.mask, b.mask_of(predicate)))

@@ -211,6 +211,8 @@ def _checked(module: model.Module, kernel: context.Kernel, checks: Checking,
         lines.append(kernel.site((asks or items)[-1]))
     barriers = [kernel.site(end) if (end := flow.runs_into(blocks, number)) is not None else -1
                 for number in range(len(blocks))]
+    held = [[block.following, kernel.site(block.end)] for block in blocks
+            if block.end is not None and flow.waits(block.end)]
     variables = []
     for variable in module.variables.values():
         if variable.space in ("global", "const"):
@@ -225,8 +227,8 @@ def _checked(module: model.Module, kernel: context.Kernel, checks: Checking,
             "written": reach.written, "copies": checks.copies, "clock": checks.clock,
             "cluster": [1, 1, 1] if kernel.at_once else list(kernel.cluster), "clusters": checks.clusters,
             "asked": checks.asked, "lanes_apart": checks.lanes_apart,
-            "lines": lines, "barriers": barriers, "variable_bytes": checks.variable_bytes, "variables": variables,
-            "shared": shared}
+            "lines": lines, "barriers": barriers, "held": held, "variable_bytes": checks.variable_bytes,
+            "variables": variables, "shared": shared}
 
 
 def _initial(module: model.Module, variable: model.Variable) -> list[tuple[int, int | model.Symbol]]:

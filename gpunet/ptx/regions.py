@@ -57,11 +57,13 @@ class Regions:
         return number not in self.joins and number not in self.single
 
 
-def find(all_blocks: list[flow.Block], facts: uniform.Facts, every_branch: bool) -> Regions:
+def find(all_blocks: list[flow.Block], facts: uniform.Facts, every_branch: bool, checked: bool) -> Regions:
     """Args:
         all_blocks: of a function.
         facts: what is known of them.
         every_branch: lanes may differ on each branch.
+        checked: the checker looks where the others are when lanes of a warp meet, as in a shuffle. The dispatcher knows
+            that, so that no closed region has such a block.
     """
     after, meeting, over = flow.successors(all_blocks), flow.post_dominators(all_blocks), flow.dominators(all_blocks)
     before: list[list[int]] = [[] for _ in all_blocks]
@@ -78,7 +80,8 @@ def find(all_blocks: list[flow.Block], facts: uniform.Facts, every_branch: bool)
         if not number < meet < len(all_blocks):
             continue
         end = meet if over[meet] >> number & 1 else _after(over, number)
-        if _is_closed(all_blocks, after, before, number, end, meet) and all(
+        if _is_closed(all_blocks, after, before, number, end, meet) and not (
+                checked and any(map(flow.meets, all_blocks[number + 1:end]))) and all(
                 over[each - 1] >> dominator[each] & 1 for each in range(number + 1, end)):
             closed[number], ends[number] = meet, end
     for number, end in ends.items():  # in order: the outermost first

@@ -295,6 +295,7 @@ def _barriers(module: Module, frame_bytes: int, checking: bool) -> str:
         site, known = b.load(b.at(frame, Warp.SITE), "i32"), b.load("%site", "i32")
         one = b.either(b.compare("eq", known, -1), b.compare("eq", known, site))
         full = b.compare("eq", b.load(b.at(frame, Warp.HELD), "i32"), b.load(b.at(frame, Warp.PRESENT), "i32"))
+        one = b.both(one, b.compare("eq", b.load(b.at(frame, Warp.OTHER_SITE), "i32"), site))
         good = b.both(b.both(one, full), b.compare("ne", state, layout.DONE))
         b.store(b.both(b.load("%whole", "i32"), b.resize(good, "i32")), "%whole")
         b.store(b.select(b.compare("eq", state, layout.DONE), known, site), "%site")

@@ -375,24 +375,34 @@ class Watch:
                                for place in (Warp.STATE, Warp.HELD, Warp.PRESENT, Warp.BARRIER, Warp.SITE)))
         return found
 
+    def _held(self, state: State, warp: int) -> dict[int, int]:
+        """The lanes of a warp that wait for the block, by the sites of their barriers."""
+        count = len(self.checked["barriers"])
+        first = (self.frames[state.address][0] + warp * self._frame_bytes + layout.WARP_BYTES_BEFORE_REGISTERS
+                 + (count + 63) // 64 * 8 + 4 * count)
+        found: dict[int, int] = {}
+        for block, site in self.checked["held"]:
+            if lanes := ctypes.c_uint32.from_address(first + 4 * block).value:
+                found[site] = found.get(site, 0) | lanes
+        return found
+
     def _barrier(self, what: int, state: State, *none: int) -> None:
         """A barrier that not all threads of the block reach, or not at one place."""
         warps = self.waiting(state)
-        held = [(number, each) for number, each in enumerate(warps) if each[0] != layout.DONE]
-        sites = list(dict.fromkeys(each[4] for _, each in held))
-        missing = sum((each[2] if each[0] == layout.DONE else each[2] & ~each[1]).bit_count() for each in warps)
-        number, (_, mask, _, _, site) = held[-1] if len(sites) > 1 else held[0]
-        thread = number * _WARP + (mask & -mask).bit_length() - 1
-        if len(sites) > 1:
-            first_number, first = held[0]
-            other = first_number * _WARP + (first[1] & -first[1]).bit_length() - 1
+        held = [each[1] if each[0] != layout.DONE else 0 for each in warps]
+        missing = sum((each[2] & ~lanes).bit_count() for each, lanes in zip(warps, held, strict=True))
+        firsts = sorted((number * _WARP + (lanes & -lanes).bit_length() - 1, site) for number in range(len(warps))
+                        if held[number] for site, lanes in self._held(state, number).items())
+        other, other_site = firsts[0]
+        thread, site = next((each for each in firsts if each[1] != other_site), firsts[0])
+        if site != other_site:
             words = f"thread {other} of the block waits at another barrier"
-            key = (what, *sorted(sites[:2]))
+            key = (what, *sorted((site, other_site)))
             mistake = Told(what, site, state.number, thread, words=words, other_block=state.number,
                            other=state.word(shadow.PHASE) | other << THREAD_SHIFT | 1 << CLOCK_SHIFT
-                           | first[4] << shadow.SITE_SHIFT)
+                           | other_site << shadow.SITE_SHIFT)
         else:
-            words = (f"reached by {sum(each[1].bit_count() for _, each in held)} threads of the block while {missing} "
+            words = (f"reached by {sum(map(int.bit_count, held))} threads of the block while {missing} "
                      "have exited")
             key, mistake = (what, site, 0), Told(what, site, state.number, thread, words=words)
         self.note(key, mistake)
@@ -424,7 +434,7 @@ class Watch:
         def word(place: int) -> int:
             return ctypes.c_uint32.from_address(frame + place).value
 
-        sites = {word(Warp.SITE): lanes & word(Warp.HELD)}
+        sites = {site: lanes & held for site, held in self._held(state, warp).items()}
         barriers = self.checked["barriers"]
         pending = layout.WARP_BYTES_BEFORE_REGISTERS + (len(barriers) + 63) // 64 * 8
         for block, site in enumerate(barriers):
