@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from gpunet import ptx
 from gpunet.cli import main
+from gpunet.ptx.arena import Extent
 from tests.checker import test_other_data, test_other_sizes
 
 HEAD = ".version 8.0\n.target sm_80\n.address_size 64\n"
@@ -128,6 +129,37 @@ def test_lanes_that_write_the_same_after_one_of_them_has_fenced():
                 body(text.replace("@VALUE@", value), np.zeros(2, np.int32)) if each.kind == "race"]
 
     assert races("7") == [("warning", True)] and races("%r0") == [("error", False)]
+
+
+@pytest.mark.parametrize("first", ["", "!"])
+def test_half_a_warp_at_each_of_two_barriers(first):
+    """Whichever half of it comes last."""
+    text = ADDRESS + f"""setp.lt.u32 %p0, %r0, 16; @{first}%p0 bra other; bar.sync 0; bra join;
+    other: bar.sync 0; join: st.global.u32 [%a2], %r0; ret;"""
+    found, = body(text, np.zeros(32, np.int32))
+    assert found.kind == "divergent barrier" and found.other is not None and found.line != found.other.line
+
+
+@pytest.mark.parametrize("text", [
+    """setp.lt.u32 %p0, %r0, 16; @!%p0 bra join; shfl.sync.down.b32 %r0, %r0, 1, 31, -1;
+    join: bar.sync 0; st.global.u32 [%a2], %r0; ret;""",
+    """setp.gt.u32 %p1, %r0, 99; @%p1 bra late; setp.lt.u32 %p0, %r0, 16; @!%p0 bra other;
+    shfl.sync.down.b32 %r0, %r0, 1, 31, -1; bra join; other: add.s32 %r1, %r0, 1;
+    join: bar.sync 0; st.global.u32 [%a2], %r0; ret;
+    late: shfl.sync.down.b32 %r0, %r0, 2, 31, -1; bra join;""",
+], ids=["at once", "from a block that does not stand before it"])
+def test_half_a_warp_runs_into_a_barrier_while_the_other_half_shuffles(text):
+    assert {each.kind for each in body(ADDRESS + text, np.zeros(32, np.int32))} == {"deadlock"}
+
+
+@pytest.mark.parametrize("second", [(0, 128), (0, 64), (64, 64), (64, 128)])
+def test_extents_that_overlap_are_one_memory(second):
+    y = np.full(48, -1, np.int32)
+    offset, size = second
+    extents = Extent(y.ctypes.data, 128, 4), Extent(y.ctypes.data + offset, size, 0)
+    pointer = y.ctypes.data.to_bytes(8, "little")
+    assert not body(f"{ADDRESS} st.global.u32 [%a2], %r0; ret;", pointer, extents=extents)
+    assert y[:32].tolist() == list(range(32))
 
 
 def test_wrong_arguments_are_findings():
