@@ -236,13 +236,20 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     const T* const there = after.onto ? after.onto + first_out : nullptr;
     const int lane = threadIdx.x % 32, row = lane / 4, column = lane % 4 * 2;  // of a lane's first sum in each product
     const bool in_a_piece = at.out_x == 1 && at.out_y == at.count_x && at.out_plane == static_cast<int>(at.by_plane.value);
+    // A lane knows what is done with one of its warp's rows, and asks the others: read row by row in each fragment, the
+    // vectors' pointers and types cost the loop above registers.
+    static_assert(Tile::WARP_M == 32, "a row each");
+    const int known_row = first_row + Tile::warp_m() + lane;
+    float own_factor = 0.0f, own_offset = 0.0f, own_add = 0.0f;
+    if (known_row < at.rows) {
+        const int feature = group * at.rows + known_row;
+        after.of_feature(feature, own_factor, own_offset);
+        if (bias) own_add = to<float>(bias[feature]);
+    }
     auto finished = [&](int i, auto use) {  // of both of the lane's neighbouring columns of fragment row i
-        const int r = first_row + Tile::warp_m() + i * 8 + row, feature = group * at.rows + r, v = i % 2 * 2;
-        float factor = 0.0f, offset = 0.0f, add = 0.0f;
-        if (r < at.rows) {
-            after.of_feature(feature, factor, offset);
-            if (bias) add = to<float>(bias[feature]);
-        }
+        const int r = first_row + Tile::warp_m() + i * 8 + row, v = i % 2 * 2;
+        auto of_row = [&](float own) { return __shfl_sync(0xffffffffu, own, i * 8 + row); };
+        const float factor = of_row(own_factor), offset = of_row(own_offset), add = of_row(own_add);
 #pragma unroll
         for (int j = 0; j < 2 * Tile::COLUMNS; ++j) {
             Pack<T, 2> pair;
