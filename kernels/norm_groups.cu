@@ -114,10 +114,12 @@ __global__ void __launch_bounds__(MOST, 2)
 }
 
 // y, from what blocks have left, or where `parts` is null from the block's own rows and groups. weight and bias may be null.
+// count: elements of an image's group.
 template <typename T, typename A, typename W, int V>
 __global__ void __launch_bounds__(MOST, 2)
     normalize_column_groups(T* out, A* centre, A* spread, const T* x, const W* __restrict__ weight,
-                            const W* __restrict__ bias, const Moments<A>* parts, const Columns at, const Groups of, A eps) {
+                            const W* __restrict__ bias, const Moments<A>* parts, const Columns at, const Groups of, A eps,
+                            A count) {
     __shared__ Moments<A> known[SLOTS][TILE<V>], groups[TILE<V>];
     const Share<V> share(blockIdx.x, at, of);
     const int image = blockIdx.y / at.ranges, all = of.width(at.columns);
@@ -128,7 +130,6 @@ __global__ void __launch_bounds__(MOST, 2)
         find_moments<T, A, V>(known, x, my, at);
         fold<V>(groups, known, share, at, of, Plain());
     }
-    const A count = A(of.size) * A(of.width.value);
     if (blockIdx.y == image * at.ranges && threadIdx.x < share.count &&
         (share.first + threadIdx.x) * of.width.value >= share.first_column) {  // the group begins in this tile
         const int group = image * all + share.first + threadIdx.x;
@@ -182,13 +183,13 @@ __global__ void __launch_bounds__(MOST, 2)
     leave_parts<V>(parts, groups, share, of);
 }
 
-// dx, and the gradients of the weight and the bias, which are null without them.
+// dx, and the gradients of the weight and the bias, which are null without them. count: as above.
 template <typename T, typename A, typename W, int V>
 __global__ void __launch_bounds__(MOST, 2)
     normalize_column_groups_grad(T* dx, W* dw, W* db, const T* g, const T* x, const A* __restrict__ centre,
                                  const A* __restrict__ spread, const W* __restrict__ weight,
                                  const Sums<A>* __restrict__ ranges, const Sums<A>* parts, const Columns at,
-                                 const Groups of, A eps) {
+                                 const Groups of, A eps, A count) {
     __shared__ Sums<A> known[SLOTS][TILE<V>], groups[TILE<V>];
     const Share<V> share(blockIdx.x, at, of);
     const int image = blockIdx.y / at.ranges, all = of.width(at.columns);
@@ -222,7 +223,6 @@ __global__ void __launch_bounds__(MOST, 2)
     join_parts<V>(groups, parts + static_cast<long long>(image) * at.ranges * gridDim.x * of.slots, share, at, of);
     if (!my.inside) return;
     // dx = g by_gradient - (x - mean) by_value - rest.
-    const A count = A(of.size) * A(of.width.value);
     A mean[V], by_gradient[V], by_value[V], rest[V];
     if (weight) load_wide<A, W, V>(by_gradient, weight + my.column);
 #pragma unroll

@@ -63,7 +63,8 @@ def forward(cuda, out, centre, spread, x, weight, bias, *, groups, eps):
         parts = cuda.empty((grid[0] * grid[1], int(of["slots"]), 3), wide)
         _moments.on(cuda, dtype, wide, pack)(grid, threads, parts, x, at, of)
     _normalize.on(cuda, dtype, wide, dtype if weight is None else weight.dtype, pack)(
-        grid, threads, out, centre, spread, x, weight, bias, parts, at, of, eps)
+        grid, threads, out, centre, spread, x, weight, bias, parts, at, of, eps,
+        float(height * width * (columns // groups)))
     return None
 
 
@@ -80,5 +81,6 @@ def backward(cuda, dx, dw, db, g, x, centre, spread, weight, *, groups, eps):
     parts = cuda.empty((grid[0] * grid[1], int(of["slots"]), 2), wide)
     kind = dtype, wide, dtype if weight is None else weight.dtype, pack
     _sums.on(cuda, *kind)(grid, threads, ranges, parts, g, x, centre, weight, at, of)
-    _grad.on(cuda, *kind)(grid, threads, dx, dw, db, g, x, centre, spread, weight, ranges, parts, at, of, eps)
+    _grad.on(cuda, *kind)(grid, threads, dx, dw, db, g, x, centre, spread, weight, ranges, parts, at, of, eps,
+                          float(height * width * (columns // groups)))
     return None
