@@ -58,10 +58,11 @@ def _serve(op: Any, function: Callable, types: Types, strided: bool) -> None:
         return
     names = types() if callable(types) else types
     numbers = tuple([np.dtype(name).num for name in names])
-    op.native = calls.Guard(function, op.outputs, strided, numbers)
+    otherwise = None
     if names and not {*halves.FLOATS} <= {*names} and op.outputs > 0:
         alone = calls.Guard(function, op.outputs, strided, (halves.FLOAT32.num,))
-        op.native = calls.Guard(function, op.outputs, strided, numbers, halves.in_float32(alone, op.outputs))
+        otherwise = halves.in_float32(alone, op.outputs)
+    op.native = calls.Guard(function, op.outputs, strided, numbers, otherwise)
 
 
 @contextmanager
