@@ -1,8 +1,11 @@
 """Fixtures that all tests share."""
 
 import gc
+import random
 import signal
+import sys
 
+import numpy as np
 import pytest
 
 import gpunet
@@ -87,8 +90,12 @@ def _launches_are_declared():
 
 @pytest.fixture(autouse=True)
 def _plain_state():
-    """Every test starts from one seed and leaves the modes and defaults as they were."""
+    """Every test starts from the same seeds, whichever ran before it, and leaves modes and defaults as they were."""
     gpunet.manual_seed(0)
+    random.seed(0)
+    np.random.seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
     dtype = gpunet.get_default_dtype()
     yield
     gpunet.set_default_dtype(dtype)

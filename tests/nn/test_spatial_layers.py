@@ -1,5 +1,6 @@
 """Layers for images and sequences against PyTorch's of the same name: values, gradients, text, state, first values."""
 
+import importlib
 import math
 
 import numpy as np
@@ -158,18 +159,17 @@ def test_size_of_a_transposed_convolution():
         ours(gpunet.tensor(values), output_size=[9, 7])
 
 
-@pytest.mark.parametrize("name, args, fan_in", [("Conv1d", (30, 40, 5), 150), ("Conv2d", (20, 50, (3, 2)), 120),
-                                                ("ConvTranspose2d", (20, 50, 3), 450)])
-@pytest.mark.needs("torch")
-def test_first_values_are_pytorchs(name, args, fan_in):
-    import torch
-
-    layer, theirs = getattr(nn, name)(*args), getattr(torch.nn, name)(*args)
+@pytest.mark.parametrize("library", ["gpunet", pytest.param("torch", marks=pytest.mark.needs("torch"))])
+@pytest.mark.parametrize("name, args, fan_in", [("Conv1d", (3, 500, 5), 15), ("Conv2d", (3, 500, (3, 2)), 18),
+                                                ("ConvTranspose2d", (500, 500, 1), 500)])
+def test_first_values(name, args, fan_in, library):
+    """Uniform in +-1/sqrt(fan_in), weight and bias; the same is asked of PyTorch's layers."""
+    layer = getattr(importlib.import_module(f"{library}.nn"), name)(*args)
     bound = 1 / math.sqrt(fan_in)
-    for ours, other in ((layer.weight, theirs.weight), (layer.bias, theirs.bias)):
-        values = ours.detach().numpy()
-        assert abs(values).max() <= bound and abs(values).max() > 0.9 * bound
-        assert values.std() == pytest.approx(other.detach().numpy().std(), rel=0.25)
+    for parameter in (layer.weight, layer.bias):
+        values = parameter.detach().numpy() / bound
+        assert 0.95 < abs(values).max() <= 1
+        assert values.std() == pytest.approx(1 / math.sqrt(3), rel=0.1)  # of 500 values: 5 standard errors
 
 
 def test_cumulative_mean_of_batches():
