@@ -49,7 +49,8 @@ _file = click.argument("file", metavar="FILE.ptx", type=click.Path(path_type=Pat
 @timeout_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def run(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, ...] | None, shared: int,
-        specs: tuple[str, ...], outs: tuple[str, ...], seed: int, timeout: float, as_json: bool) -> None:
+        cluster: tuple[int, ...] | None, specs: tuple[str, ...], outs: tuple[str, ...], seed: int, timeout: float,
+        as_json: bool) -> None:
     """Run a kernel of FILE.ptx on the CPU. What it writes is shown, and saved by --out.
 
     A trap, a failed assertion and a deadlock are told with their source line, where the file has .loc lines. The exit
@@ -57,7 +58,7 @@ def run(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, .
     """
     from gpunet.ptx.profiles import Arrays
 
-    kernel, arguments, values, saved = _prepared(file, name, specs, outs, seed)
+    kernel, arguments, values, saved = _prepared(file, name, cluster, specs, outs, seed)
     block = block or (min(THREADS, kernel.most_threads),)
     before = [value.copy() if hasattr(value, "shape") and value.shape else None for value in values]
     arrays = Arrays(values)
@@ -73,7 +74,8 @@ def run(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, .
                if old is not None}
     if as_json:
         click.echo(json.dumps({"file": str(file), "kernel": kernel.name, "grid": grid, "block": block,
-                               "shared": shared, "arguments": [each.text for each in arguments], "seed": seed,
+                               "shared": shared, "cluster": cluster, "arguments": [each.text for each in arguments],
+                               "seed": seed,
                                "written": {str(number): changes for number, changes in written.items()},
                                "seconds": round(seconds, 3)}, indent=2))
         return
@@ -92,8 +94,8 @@ def run(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, .
 @launch_options
 @profile_options
 def profile(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, ...] | None, shared: int,
-            specs: tuple[str, ...], outs: tuple[str, ...], seed: int, timeout: float, page: Path | None,
-            as_json: bool) -> None:
+            cluster: tuple[int, ...] | None, specs: tuple[str, ...], outs: tuple[str, ...], seed: int, timeout: float,
+            page: Path | None, as_json: bool) -> None:
     """Run a kernel of FILE.ptx on the CPU and count what each source line asks of memory and arithmetic, as `gpunet
     kernel profile` does: lines are those of the file's .loc lines. Registers and occupancy are not known of PTX.
 
@@ -101,14 +103,15 @@ def profile(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[in
     """
     from gpunet import ptx
 
-    kernel, arguments, values, saved = _prepared(file, name, specs, outs, seed)
+    kernel, arguments, values, saved = _prepared(file, name, cluster, specs, outs, seed)
     block = block or (min(THREADS, kernel.most_threads),)
     with waiting("Compiling and running ..."), _told():
         found = ptx.profile(kernel, grid, block, values, shared_mem=shared,
                             run=lambda work: run_apart(work, timeout, as_json))
     for position, path in saved:
         save(path, values[position])
-    deliver(found, page, as_json, {"file": str(file), "arguments": [each.text for each in arguments], "seed": seed})
+    deliver(found, page, as_json, {"file": str(file), "cluster": cluster,
+                                   "arguments": [each.text for each in arguments], "seed": seed})
 
 
 @ptx.command(cls=WithLanguage, short_help="Find the bugs of a kernel of a PTX file.")
@@ -118,8 +121,8 @@ def profile(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[in
 @click.option("--strict", is_flag=True, help="Exit with status 1 for warnings too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, ...] | None, shared: int,
-          specs: tuple[str, ...], outs: tuple[str, ...], seed: int, timeout: float, strict: bool,
-          as_json: bool) -> None:
+          cluster: tuple[int, ...] | None, specs: tuple[str, ...], outs: tuple[str, ...], seed: int, timeout: float,
+          strict: bool, as_json: bool) -> None:
     """Run a kernel of FILE.ptx on the CPU with checks, and show what it does wrong, as `gpunet kernel check` does: by
     the lines of the file's .loc lines, or else those of the PTX.
 
@@ -128,7 +131,7 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     """
     from gpunet import ptx
 
-    kernel, arguments, values, saved = _prepared(file, name, specs, outs, seed)
+    kernel, arguments, values, saved = _prepared(file, name, cluster, specs, outs, seed)
     block = block or (min(THREADS, kernel.most_threads),)
     start = perf_counter()
     with waiting("Compiling and running ..."), _told(), redirect_stdout(sys.stderr if as_json else sys.stdout):
@@ -137,7 +140,7 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     for position, path in saved:
         save(path, values[position])
     told = {"file": str(file), "kernel": kernel.name, "grid": grid, "block": block, "shared": shared,
-            "arguments": [each.text for each in arguments], "seed": seed}
+            "cluster": cluster, "arguments": [each.text for each in arguments], "seed": seed}
     deliver_findings(findings, told, seconds, as_json, strict, _Texts(file, kernel.text), str(file))
 
 
@@ -166,14 +169,15 @@ class _told:
             raise UserError(f"{error}.".replace("..", ".")) from error
 
 
-def _prepared(file: Path, name: str | None, specs: tuple[str, ...], outs: tuple[str, ...],
-              seed: int) -> tuple[Kernel, list[Argument], list[Any], list[tuple[int, Path]]]:
+def _prepared(file: Path, name: str | None, cluster: tuple[int, ...] | None, specs: tuple[str, ...],
+              outs: tuple[str, ...], seed: int) -> tuple[Kernel, list[Argument], list[Any], list[tuple[int, Path]]]:
     """The kernel, its arguments, and the arrays to save."""
     from gpunet import ptx
 
     arguments = parse_arguments(specs, seed)
     with _told():
-        kernel = _compiled(file, name) if file.suffix == ".cu" else ptx.Kernel(_text(file), name)
+        kernel = (_compiled(file, name, cluster) if file.suffix == ".cu" else
+                  ptx.Kernel(_text(file), name, cluster=cluster))
         parameters = [parameter.name for parameter in kernel.entry.parameters]
     if len(parameters) != len(arguments):
         kinds = ", ".join(f".{each.type}{f'[{each.size}]' if each.type == 'b8' else ''} {each.name}"
@@ -184,7 +188,7 @@ def _prepared(file: Path, name: str | None, specs: tuple[str, ...], outs: tuple[
     return kernel, arguments, values_of(arguments), [output_of(each, parameters, arguments) for each in outs]
 
 
-def _compiled(file: Path, name: str | None) -> Kernel:
+def _compiled(file: Path, name: str | None, cluster: tuple[int, ...] | None) -> Kernel:
     """A kernel of a CUDA source."""
     from gpunet import ptx
     from gpunet.kernel import nvrtc
@@ -194,7 +198,7 @@ def _compiled(file: Path, name: str | None) -> Kernel:
     source = read_source(file)
     try:
         return ptx.Function(source.path, choose_kernel(source, name), (), PROFILED,
-                            device_part(source, [source.path.parent])).compiled()
+                            device_part(source, [source.path.parent]), cluster).compiled()
     except nvrtc.NvrtcError as error:
         raise UserError(str(error).replace(str(source.path), str(file))) from error
 

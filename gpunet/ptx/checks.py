@@ -114,6 +114,8 @@ def _check(kernel: Function | launch.Kernel, grid: tuple[int, ...], block: tuple
     whole_warps = math.prod(block) % _WARP == 0
     plain = checking.compiled(whole_warps)
     assert plain.checked is not None
+    if refusal := launch.unfit_grid(plain, grid, math.prod(block)):
+        return [Finding("limit", refusal, told().kernel, told().file)]
     if (static := sum([size for _, _, size in plain.checked["shared"]])) > _MOST_STATIC:
         words = f"{static} bytes of static shared memory in a block, allowed are {_MOST_STATIC}"
         return [Finding("limit", words, told().kernel, told().file)]

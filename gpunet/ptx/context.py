@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gpunet.ptx import clusters, model
 from gpunet.ptx.emit import Module
+from gpunet.ptx.errors import PtxError
 from gpunet.ptx.layout import FUEL, FUEL_AT_ONCE
 from gpunet.ptx.model import Instruction
 
@@ -50,7 +51,7 @@ class Kernel:
         declared = entry.directives.get("reqnctapercluster", ())
         x, y, z = (*(declared or cluster or ()), 1, 1, 1)[:3]
         if cluster is not None and cluster != (x, y, z):
-            raise ValueError(f"kernel {entry.name} says that its clusters have the size {(x, y, z)}, not {cluster}")
+            raise PtxError(f"kernel {entry.name} says that its clusters have the size {(x, y, z)}, not {cluster}")
         self.cluster = x, y, z
         self.at_once = clusters.at_once(reached(module, entry))
         self.fuel = FUEL_AT_ONCE if self.at_once else FUEL

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from gpunet.kernel import compilers, signature
@@ -19,7 +20,8 @@ _MOST_SHARED = 227 << 10
 _MOST_THREADS = 1024
 
 
-def load(file: str | os.PathLike[str], expression: str, options: tuple[str, ...] = ()) -> Function:
+def load(file: str | os.PathLike[str], expression: str, options: tuple[str, ...] = (),
+         cluster: int | Sequence[int] | None = None) -> Function:
     """A kernel of a `.cu` file, compiled to PTX by NVRTC, or by nvcc (gpunet.kernel.compilers), when it is first
     launched.
 
@@ -27,6 +29,8 @@ def load(file: str | os.PathLike[str], expression: str, options: tuple[str, ...]
         file: an absolute path, or a name in gpunet's own `kernels` folder.
         expression: the kernel's name, and for a template its arguments: "bias_relu<float,4>".
         options: the compiler's, such as "-DN=4" and "-fmad=false".
+        cluster: sizes of a cluster of blocks, where the launch says them (cudaLaunchAttributeClusterDimension) and not
+            the kernel; it is then compiled for sm_90a.
 
     Returns:
         The kernel.
@@ -39,7 +43,7 @@ def load(file: str | os.PathLike[str], expression: str, options: tuple[str, ...]
         <kernel uniform<float> of random.cu, by its PTX>
     """
     sources.find(file)
-    return Function(file, expression, options)
+    return Function(file, expression, options, ARCHITECTURE if cluster is None else PROFILED, cluster=cluster)
 
 
 class Function:
@@ -53,6 +57,7 @@ class Function:
         options: the compiler's.
         architecture: to compile for.
         source: the text, where it is not the file's own.
+        cluster: as in `load`.
 
     Raises:
         gpunet.kernel.nvrtc.NvrtcError: at the first launch; there is no compiler, or the file does not compile.
@@ -66,9 +71,10 @@ class Function:
     """
 
     def __init__(self, file: str | os.PathLike[str], expression: str, options: tuple[str, ...] = (),
-                 architecture: str = ARCHITECTURE, source: sources.Source | None = None) -> None:
+                 architecture: str = ARCHITECTURE, source: sources.Source | None = None,
+                 cluster: int | Sequence[int] | None = None) -> None:
         self.file, self.name, self.options = file, expression, tuple(options)
-        self.architecture, self._source = architecture, source
+        self.architecture, self._source, self.cluster = architecture, source, cluster
         self.max_dynamic_shared_size_bytes = _STATIC_SHARED
         self._kernel: Kernel | None = None
         self._lock = threading.Lock()
@@ -90,7 +96,7 @@ class Function:
 
     def compiled(self, counting: bool = False, checking: bool = False) -> Kernel:
         """The PTX, ready to be launched; with counters for a profile, or with checks."""
-        return Kernel(self.ptx.text, self.ptx.symbol, counting=counting, checking=checking)
+        return Kernel(self.ptx.text, self.ptx.symbol, counting=counting, checking=checking, cluster=self.cluster)
 
     @functools.cached_property
     def ptx(self) -> compilers.Ptx:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gpunet.ptx.watch import Watch
 
 _WARP = 32
-_MOST_THREADS, _MOST_WORKERS = 1024, 256
+_MOST_THREADS, _MOST_WORKERS, _MOST_CLUSTER = 1024, 256, 16
 
 
 class LaunchError(RuntimeError):
@@ -63,7 +63,8 @@ class Kernel:
             that does not.
 
     Raises:
-        PtxError: the text is not PTX, or has no such kernel.
+        ValueError: a cluster has more than 16 blocks.
+        PtxError: the text is not PTX, or has no such kernel, or one whose own clusters have another size.
 
     Examples:
         >>> text = '''.version 8.0
@@ -86,8 +87,8 @@ class Kernel:
 
     def __init__(self, text: str, name: str | None = None, *, scalars: bool = True,
                  counting: bool = False, checking: bool = False, lanes_apart: bool = False,
-                 cluster: Sequence[int] | None = None) -> None:
-        self.cluster = None if cluster is None else _three(cluster)
+                 cluster: int | Sequence[int] | None = None) -> None:
+        self.cluster = None if cluster is None else _of_cluster(cluster)
         self.text, self.name, self.scalars, self.counting = text, name, scalars, counting
         self.checking, self.lanes_apart = checking, lanes_apart
         self._programs: dict[bool, program.Program] = {}
@@ -112,15 +113,20 @@ class Kernel:
         self.name = entry.name
         return entry
 
+    def variant(self, *, counting: bool = False, checking: bool = False, lanes_apart: bool = False) -> Kernel:
+        """The same kernel, launched in the same way, with counters or with checks."""
+        return Kernel(self.text, self.name, scalars=self.scalars, counting=counting, checking=checking,
+                      lanes_apart=lanes_apart, cluster=self.cluster)
+
     @functools.cached_property
     def checked(self) -> Kernel:
         """The same with checks."""
-        return Kernel(self.text, self.name, checking=True, cluster=self.cluster)
+        return self.variant(checking=True)
 
     @functools.cached_property
     def apart(self) -> Kernel:
         """The same where `activemask` finds each lane alone, as a device may."""
-        return Kernel(self.text, self.name, checking=True, lanes_apart=True, cluster=self.cluster)
+        return self.variant(checking=True, lanes_apart=True)
 
     @property
     def most_threads(self) -> int:
@@ -248,13 +254,9 @@ class _Shape:
 
     def __init__(self, compiled: program.Program, grid: tuple, block: tuple, shared_mem: int) -> None:
         self.compiled, self.name, self.block = compiled, compiled.name, block
-        if any(size % each for size, each in zip(grid, compiled.cluster, strict=True)):
-            raise ValueError(f"kernel {compiled.name}: the grid {grid} is no multiple of its clusters' size "
-                             f"{compiled.cluster}")
         together, threads = math.prod(grid if compiled.at_once else compiled.cluster), math.prod(block)
-        if compiled.at_once and together > (most := at_once(threads)):
-            raise ValueError(f"kernel {compiled.name}: a barrier of the whole grid needs all its blocks at once, and "
-                             f"of {threads} threads a GPU has {most} at once, not {together}: take a smaller grid")
+        if refusal := unfit_grid(compiled, grid, threads):
+            raise ValueError(f"kernel {compiled.name}: {refusal}")
         self.blocks = math.prod(grid) // max(together, 1)
         self.warps, self.shared = -(-threads // _WARP), compiled.shared_bytes + shared_mem
         self.space = compiled.frame_bytes, self.warps, self.shared, together, compiled.parameter_bytes
@@ -281,6 +283,17 @@ class _Shape:
 
     def took(self, count: int, seconds: float) -> None:
         self._seconds[count] = min(seconds, self._seconds.get(count, seconds))
+
+
+def unfit_grid(compiled: program.Program, grid: Sequence[int], threads: int) -> str:
+    """What is wrong with a grid for blocks that have to be there at once; empty where nothing is."""
+    sizes = _three(grid)
+    if any(size % each for size, each in zip(sizes, compiled.cluster, strict=True)):
+        return f"the grid {sizes} is no multiple of its clusters' size {compiled.cluster}"
+    if compiled.at_once and math.prod(sizes) > (most := at_once(threads)):
+        return (f"a barrier of the whole grid needs all its blocks at once, and of {threads} threads a GPU has {most} "
+                f"at once, not {math.prod(sizes)}: take a smaller grid")
+    return ""
 
 
 def at_once(threads: int) -> int:
@@ -371,6 +384,13 @@ def _python() -> tuple[int, ...]:
 def _three(sizes: Sequence[int]) -> tuple[int, int, int]:
     x, y, z = (*map(int, sizes), 1, 1)[:3]
     return x, y, z
+
+
+def _of_cluster(sizes: int | Sequence[int]) -> tuple[int, int, int]:
+    sizes = _three((sizes,) if isinstance(sizes, int | np.integer) else sizes)
+    if min(sizes) < 1 or math.prod(sizes) > _MOST_CLUSTER:
+        raise ValueError(f"a cluster has 1 to {_MOST_CLUSTER} blocks, not {' x '.join(map(str, sizes))}")
+    return sizes
 
 
 # ---- host threads ----------------------------------------------------------------------------------------------------

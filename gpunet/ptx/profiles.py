@@ -309,7 +309,7 @@ def profile(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: 
     grid, block = ((int(size),) if isinstance(size, int | np.integer) else tuple(map(int, size))
                    for size in (grid, block))
     counting = (kernel.compiled(counting=True) if isinstance(kernel, Function)
-                else launch.Kernel(kernel.text, kernel.name, counting=True))
+                else kernel.variant(counting=True))
     arrays = Arrays(args, extents)
     counted = count(counting, grid, block, arrays, shared_mem, run)
     arrays.take_back()

@@ -102,3 +102,46 @@ def test_what_a_ptx_file_does_wrong(gpunet_command, tmp_path, change, arguments,
     (tmp_path / "triple.ptx").write_text(PTX.replace(change, new) if change else PTX)
     code, text = gpunet_command("ptx", "run", "triple.ptx", "--block", "32", *arguments)
     assert code == 2 and message in " ".join(text.split())
+
+
+IN_CLUSTERS = """
+__global__ void next(int* y) {
+    __shared__ int mine;
+    if (threadIdx.x == 0) mine = 100 * blockIdx.x;
+    __cluster_barrier_arrive();
+    __cluster_barrier_wait();
+    const unsigned rank = (__clusterRelativeBlockRank() + 1) % __clusterSizeInBlocks();
+    y[blockIdx.x * blockDim.x + threadIdx.x] = *(int*)__cluster_map_shared_rank(&mine, rank) + threadIdx.x;
+    __cluster_barrier_arrive();
+    __cluster_barrier_wait();
+}
+"""
+
+
+@pytest.mark.parametrize("command", [("kernel", "check", "--engine", "ptx"), ("kernel", "check"), ("kernel", "profile"),
+                                     ("ptx", "run"), ("ptx", "check"), ("ptx", "profile")], ids=" ".join)
+def test_clusters_whose_size_the_launch_says(gpunet_command, folder, command):
+    (folder / "next.cu").write_text(IN_CLUSTERS)
+    group, name, *more = command
+    call = (group, name, "next.cu", *more, "--grid", "6", "--block", "32", "--arg", "i32[6,32]", "--json")
+    code, text = gpunet_command(*call, "--cluster", "2", "--out", "0=y.npy")
+    assert code == 0, text
+    found = json.loads(text)
+    assert found["cluster"] == [2] and found.get("findings", []) == []
+    block, thread = np.indices((6, 32))
+    assert (np.load(folder / "y.npy") == 100 * (block ^ 1) + thread).all()
+    code, text = gpunet_command(*call, "--cluster", "4")  # no part of the grid
+    assert code == (1 if name == "check" else 2)
+    assert "the grid (6, 1, 1) is no multiple of its clusters' size (4, 1, 1)" in text
+
+
+def test_clusters_that_do_not_fit(gpunet_command, folder):
+    (folder / "next.cu").write_text(IN_CLUSTERS.replace("void next", "void __cluster_dims__(2, 1, 1) next"))
+    call = ("next.cu", "--grid", "6", "--block", "32", "--arg", "i32[6,32]", "--cluster")
+    for command in (("kernel", "check"), ("kernel", "profile"), ("ptx", "run"), ("ptx", "check"), ("ptx", "profile")):
+        code, text = gpunet_command(*command, *call, "3")
+        assert code == 2 and "says that its clusters have the size (2, 1, 1), not (3, 1, 1)." in " ".join(text.split())
+        code, text = gpunet_command(*command, *call, "32")
+        assert code == 2 and "is 32 together, where at most 16 are allowed" in " ".join(text.split())
+    code, text = gpunet_command("kernel", "check", *call, "2", "--engine", "cxx")
+    assert code == 2 and "--cluster goes with --engine ptx" in " ".join(text.split())

@@ -128,7 +128,7 @@ cudaError_t set(void* place, int value, size_t size, Stream* stream) {
 struct Engine {
     // The number of a kernel in a module's PTX, or -1. `parameters`: how many, then the offset and the size of each.
     int (*find)(const char* ptx, const char* name, int* parameters) = nullptr;
-    // False: it failed, and `failure` says why.
+    // `sizes`: grid, block, shared memory, and of a cluster or zeros. False: it failed, and `failure` says why.
     bool (*run)(int kernel, const unsigned* sizes, const void* arguments) = nullptr;
     // A function of a library; false: it is not computed.
     bool (*call)(const char* name, const long* arguments, int size) = nullptr;
@@ -457,6 +457,7 @@ CUresult cuGetErrorName(CUresult error, const char** name) {
             error == CUDA_ERROR_INVALID_IMAGE ? "CUDA_ERROR_INVALID_IMAGE" :
             error == CUDA_ERROR_ILLEGAL_ADDRESS ? "CUDA_ERROR_ILLEGAL_ADDRESS" :
             error == CUDA_ERROR_LAUNCH_FAILED ? "CUDA_ERROR_LAUNCH_FAILED" :
+            error == CUDA_ERROR_INVALID_CLUSTER_SIZE ? "CUDA_ERROR_INVALID_CLUSTER_SIZE" :
             error == CUDA_ERROR_INVALID_HANDLE ? "CUDA_ERROR_INVALID_HANDLE" : "CUDA_ERROR_UNKNOWN";
     return CUDA_SUCCESS;
 }
@@ -495,8 +496,13 @@ CUresult cuModuleGetFunction(CUfunction* function, CUmodule handle, const char* 
     *function = (CUfunction)&found->second;
     return CUDA_SUCCESS;
 }
-CUresult cuLaunchKernel(CUfunction handle, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
-                        unsigned shared, CUstream stream_handle, void** parameters, void**) {
+}  // extern "C"
+
+namespace {
+
+// `cluster`: its sizes, where the launch says them; else zeros.
+CUresult launch(CUfunction handle, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                unsigned shared, CUstream stream_handle, void** parameters, std::array<unsigned, 3> cluster) {
     std::unique_lock guard(lock);
     auto& function = *(Function*)handle;
     Stream* stream = stream_of(stream_handle);
@@ -505,8 +511,11 @@ CUresult cuLaunchKernel(CUfunction handle, unsigned gx, unsigned gy, unsigned gz
     if (!gx || !gy || !gz || !bx || !by || !bz || gx > 2147483647u || gy > 65535 || gz > 65535 || bz > 64 ||
         (unsigned long)bx * by * bz > 1024 || (int)shared > function.shared)
         return say("!! beyond the device's limits"), CUDA_ERROR_INVALID_VALUE;
+    auto [cx, cy, cz] = cluster;
+    if (cx | cy | cz && (!cx || !cy || !cz || cx * cy * cz > 16 || gx % cx || gy % cy || gz % cz))
+        return say("!! clusters of %u %u %u in this grid", cx, cy, cz), CUDA_ERROR_INVALID_CLUSTER_SIZE;
     if (foreign(stream)) return CUDA_ERROR_INVALID_HANDLE;
-    Node node = [kernel = function.kernel, sizes = std::array{gx, gy, gz, bx, by, bz, shared},
+    Node node = [kernel = function.kernel, sizes = std::array{gx, gy, gz, bx, by, bz, shared, cx, cy, cz},
                  arguments = packed(function, parameters)] {
         return kernel < 0 || engine.run(kernel, sizes.data(), arguments.data());
     };
@@ -515,6 +524,23 @@ CUresult cuLaunchKernel(CUfunction handle, unsigned gx, unsigned gy, unsigned gz
     count(LAUNCHES);
     guard.unlock();
     return node() ? CUDA_SUCCESS : CUDA_ERROR_LAUNCH_FAILED;
+}
+
+}  // namespace
+
+extern "C" {
+
+CUresult cuLaunchKernel(CUfunction function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
+                        unsigned bz, unsigned shared, CUstream stream, void** parameters, void**) {
+    return launch(function, gx, gy, gz, bx, by, bz, shared, stream, parameters, {});
+}
+CUresult cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction function, void** parameters, void**) {
+    std::array<unsigned, 3> cluster{};
+    for (unsigned i = 0; i < config->numAttrs; ++i)
+        if (auto& each = config->attrs[i]; each.id == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION)
+            cluster = {each.value.clusterDim.x, each.value.clusterDim.y, each.value.clusterDim.z};
+    return launch(function, config->gridDimX, config->gridDimY, config->gridDimZ, config->blockDimX, config->blockDimY,
+                  config->blockDimZ, config->sharedMemBytes, config->hStream, parameters, cluster);
 }
 CUresult cuLaunchCooperativeKernel(CUfunction function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
                                    unsigned bz, unsigned shared, CUstream stream, void** parameters) {

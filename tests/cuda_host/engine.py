@@ -19,6 +19,7 @@ from tests.cuda_host import libraries
 _driver = ctypes.CDLL("libcuda.so.1")
 _kernels: list[ptx.Kernel] = []
 _numbers: dict[tuple[bytes, bytes], int] = {}
+_in_clusters: dict[tuple[int, tuple[int, ...]], ptx.Kernel] = {}  # by the sizes that launches say
 mistakes: list[Exception] = []  # of libraries.py: what it should have computed
 
 
@@ -45,7 +46,9 @@ def _find(text: bytes, name: bytes, parameters: Any) -> int:
 def _run(number: int, sizes: Any, arguments: int) -> bool:
     """A launch, from its beginning to its end; false if it failed."""
     try:
-        kernel = _kernels[number]
+        kernel, cluster = _kernels[number], tuple(sizes[7:10])
+        if any(cluster):
+            kernel = _in_clusters.setdefault((number, cluster), ptx.Kernel(kernel.text, kernel.name, cluster=cluster))
         block = sizes[3], sizes[4], sizes[5]
         program = kernel.compiled(block[0] * block[1] * block[2] % 32 == 0)
         end = max((each.offset + each.size for each in program.parameters), default=0)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Exit with status 1 for warnings too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, ...] | None, shared: int,
-          specs: tuple[str, ...], outs: tuple[str, ...], timeout: float, seed: int, defines: tuple[str, ...],
-          includes: tuple[str, ...], engine: str | None, other_data: bool, other_sizes: bool, strict: bool,
-          as_json: bool) -> None:
+          cluster: tuple[int, ...] | None, specs: tuple[str, ...], outs: tuple[str, ...], timeout: float, seed: int,
+          defines: tuple[str, ...], includes: tuple[str, ...], engine: str | None, other_data: bool, other_sizes: bool,
+          strict: bool, as_json: bool) -> None:
     """Run a kernel of FILE.cu on the CPU under the checker, and show what it does wrong: races, accesses out of bounds,
     reads of what nothing has written, barriers that not all threads reach, deadlocks, wrong masks, misaligned accesses,
     arguments that do not fit, asynchronous copies used too early. Needs no GPU, and a C++ compiler or, with --engine
@@ -61,6 +61,10 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     from gpunet.sim.checker.checking import check_printing
     from gpunet.sim.checker.process import process
 
+    if cluster is not None:
+        if engine == "cxx":
+            raise UserError("--engine cxx has no clusters of blocks: --cluster goes with --engine ptx.")
+        engine = "ptx"
     if engine != "ptx":
         try:
             process.prepare()  # while the source is read
@@ -81,7 +85,7 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     saved = [output_of(each, names, arguments) for each in outs]
     values = values_of(arguments)
     if engine == "ptx":
-        return _by_ptx(file, name, (grid, block, shared), arguments, values, names, saved, compiler_options(
+        return _by_ptx(file, name, _Launch(grid, block, shared, cluster), arguments, values, names, saved, compiler_options(
             defines, includes), [file.resolve().parent, *(Path(each).resolve() for each in includes)], timeout, seed,
             as_json, strict, other_data, other_sizes)
     try:
@@ -105,10 +109,16 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     deliver_findings(findings, told, seconds, as_json, strict, function.module.texts, source.path.name)
 
 
-def _by_ptx(file: Path, name: str, launch: tuple[tuple[int, ...], tuple[int, ...] | None, int],
-            arguments: list[Argument], values: list[Any], names: list[str], saved: list[tuple[int, Path]],
-            options: tuple[str, ...], folders: list[Path], timeout: float, seed: int, as_json: bool,
-            strict: bool, other_data: bool, other_sizes: bool) -> None:
+class _Launch(NamedTuple):
+    grid: tuple[int, ...]
+    block: tuple[int, ...] | None
+    shared: int
+    cluster: tuple[int, ...] | None
+
+
+def _by_ptx(file: Path, name: str, launch: _Launch, arguments: list[Argument], values: list[Any], names: list[str],
+            saved: list[tuple[int, Path]], options: tuple[str, ...], folders: list[Path], timeout: float, seed: int,
+            as_json: bool, strict: bool, other_data: bool, other_sizes: bool) -> None:
     """The same by the PTX that NVRTC makes."""
     import contextlib
     import sys
@@ -118,8 +128,8 @@ def _by_ptx(file: Path, name: str, launch: tuple[tuple[int, ...], tuple[int, ...
     from gpunet.ptx.function import PROFILED
     from gpunet.sim.translate.device_part import device_part
 
-    source, (grid, block, shared) = read_source(file), launch
-    function = ptx.Function(source.path, name, options, PROFILED, device_part(source, folders))
+    source, (grid, block, shared, cluster) = read_source(file), launch
+    function = ptx.Function(source.path, name, options, PROFILED, device_part(source, folders), cluster)
     start = perf_counter()
     try:
         with waiting("Compiling and running ..."), contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
@@ -134,7 +144,7 @@ def _by_ptx(file: Path, name: str, launch: tuple[tuple[int, ...], tuple[int, ...
     for position, path in saved:
         save(path, values[position])
     told = {"file": str(file), "kernel": name, "grid": grid, "block": block, "shared": shared,
-            "arguments": [each.text for each in arguments], "seed": seed}
+            "cluster": cluster, "arguments": [each.text for each in arguments], "seed": seed}
     texts: dict[str, str | None] = {source.path.name: source.text, **source.includes}
     deliver_findings(findings, told, seconds, as_json, strict, texts, source.path.name)
 

@@ -18,15 +18,20 @@ if TYPE_CHECKING:
 
 
 class Sizes(click.ParamType):
-    """`256`, `32,8` or `4,4,4`: one to three sizes, as a tuple."""
+    """`256`, `32,8` or `4,4,4`: one to three sizes, as a tuple. `most`: of all together."""
 
     name = "X[,Y[,Z]]"
+
+    def __init__(self, most: int | None = None) -> None:
+        self.most = most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         if isinstance(value, tuple):
             return value
         if not re.fullmatch(r"\d+(,\d+){0,2}", value) or not math.prod(sizes := tuple(map(int, value.split(",")))):
             self.fail(f"{value!r} is not one to three positive sizes with commas between them, such as 256 or 32,8.")
+        if self.most is not None and math.prod(sizes) > self.most:
+            self.fail(f"{value!r} is {math.prod(sizes)} together, where at most {self.most} are allowed.")
         return sizes
 
 

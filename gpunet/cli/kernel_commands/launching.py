@@ -67,6 +67,8 @@ def launch_options(command: Callable[..., None]) -> Callable[..., None]:
                      show_default=f"{THREADS}, or what __launch_bounds__ allows", help="Threads of a block."),
         click.option("--shared", type=click.IntRange(0, 2**31 - 1), default=0, metavar="BYTES",
                      help="Dynamic shared memory of a block."),
+        click.option("--cluster", type=Sizes(most=16), metavar="X[,Y[,Z]]", show_default="what __cluster_dims__ says",
+                     help="Blocks of a cluster, where the launch says them."),
         click.option("--arg", "specs", multiple=True, metavar="SPEC",
                      help="An argument of the kernel, in order: see below."),
         click.option("--out", "outs", multiple=True, metavar="K=FILE.npy",

@@ -53,8 +53,9 @@ def profile_options(command: Callable[..., None]) -> Callable[..., None]:
               help="The architecture to compile for; its limits and its data sheet are taken.")
 @profile_options
 def profile(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, ...] | None, shared: int,
-            specs: tuple[str, ...], outs: tuple[str, ...], seed: int, defines: tuple[str, ...],
-            includes: tuple[str, ...], arch: str | None, timeout: float, page: Path | None, as_json: bool) -> None:
+            cluster: tuple[int, ...] | None, specs: tuple[str, ...], outs: tuple[str, ...], seed: int,
+            defines: tuple[str, ...], includes: tuple[str, ...], arch: str | None, timeout: float, page: Path | None,
+            as_json: bool) -> None:
     """Run a kernel of FILE.cu on the CPU, as NVRTC compiles it, and count for each source line: executions and active
     lanes, sectors of global memory and wavefronts of shared memory against the least possible, branches at which lanes
     part, turns of atomics, bytes and floating-point operations. Registers, occupancy and a roofline stand beside them.
@@ -75,7 +76,7 @@ def profile(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[in
     saved = [output_of(each, names, arguments) for each in outs]
     values = values_of(arguments)
     device = device_part(source, [file.resolve().parent, *(Path(each).resolve() for each in includes)])
-    function = ptx.Function(source.path, name, options, arch or PROFILED, device)
+    function = ptx.Function(source.path, name, options, arch or PROFILED, device, cluster)
     try:
         with waiting("Compiling and running ..."):
             block = block or (min(THREADS, function.compiled().most_threads),)
@@ -87,7 +88,8 @@ def profile(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[in
         raise UserError(f"{error}.".replace("..", ".")) from error
     for position, path in saved:
         save(path, values[position])
-    deliver(found, page, as_json, {"file": str(file), "arguments": [each.text for each in arguments], "seed": seed})
+    deliver(found, page, as_json, {"file": str(file), "cluster": cluster,
+                                   "arguments": [each.text for each in arguments], "seed": seed})
 
 
 def run_apart(work: Callable[[], None], timeout: float, quiet: bool, hint: str = "") -> None:
