@@ -85,9 +85,10 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     saved = [output_of(each, names, arguments) for each in outs]
     values = values_of(arguments)
     if engine == "ptx":
-        return _by_ptx(file, name, _Launch(grid, block, shared, cluster), arguments, values, names, saved, compiler_options(
-            defines, includes), [file.resolve().parent, *(Path(each).resolve() for each in includes)], timeout, seed,
-            as_json, strict, other_data, other_sizes)
+        return _by_ptx(file, name, _Launch(grid, block, shared, cluster), arguments, values, names, saved,
+                       compiler_options(defines, includes),
+                       [file.resolve().parent, *(Path(each).resolve() for each in includes)], timeout, seed, as_json,
+                       strict, other_data, other_sizes)
     try:
         with waiting("Compiling and running ..."):
             if shared > function.max_dynamic_shared_size_bytes:

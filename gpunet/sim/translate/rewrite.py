@@ -154,6 +154,10 @@ class _Declared:
         return tuple(_type_of(each) for each in shared_variables.split_declarators(self.parameters) if each.strip())
 
 
+# _Pragma: of surface.py, before what is not simulated.
+_BEFORE_A_NAME = ("__launch_bounds__", "__maxnreg__", "__align__", "__cluster_dims__", "__block_size__", "_Pragma")
+
+
 def _find_kernels(code: str) -> list[_Declared]:
     kernels = []
     for match in re.finditer(r"\b__global__\b", code):
@@ -162,7 +166,7 @@ def _find_kernels(code: str) -> list[_Declared]:
         position, bound = match.end(), None
         while call := re.compile(r"([A-Za-z_]\w*)\s*\(").search(code, position):
             position = _closing(code, call.end() - 1)
-            if call.group(1) not in ("__launch_bounds__", "__maxnreg__", "__align__", "__cluster_dims__"):
+            if call.group(1) not in _BEFORE_A_NAME:
                 around = _namespaces(code, match.start())
                 name, unnamed = "::".join([*filter(None, around), call.group(1)]), around[-1:] == [""]
                 body = re.compile(r"\s*\{").match(code, position)
