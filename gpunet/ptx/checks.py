@@ -129,7 +129,7 @@ def _check(kernel: Function | launch.Kernel, grid: tuple[int, ...], block: tuple
             arguments = facts.pack(compiled, arena.args)
         except TypeError as error:
             return [Finding("argument", str(error), told().kernel, told().file)]
-        watch = Watch(stamps, compiled.checked, timeout)
+        watch = Watch(stamps, compiled, timeout)
         checking.launch(compiled, grid, block, arguments, shared_mem, watch=watch)
         found: list[Finding] = []
         if watch.mistakes or watch.failure or arena.outputs:
@@ -439,17 +439,20 @@ class _Teller:
         for state, warp, site in watch.looping():
             places.setdefault((-1, site), []).append((state.word(shadow.NUMBER), warp * _WARP))
         for state in watch.states.values():
-            for warp, (its, held, _, barrier, site) in enumerate(watch.waiting(state)):
-                if its in (layout.WAITING, layout.AT_CLUSTER):
-                    thread = warp * _WARP + (held & -held).bit_length() - 1
+            for warp, (its, _, _, barrier) in enumerate(watch.waiting(state)):
+                if its not in (layout.WAITING, layout.AT_CLUSTER):
+                    continue
+                for site, lanes in watch.held(state, warp).items():
+                    thread = warp * _WARP + (lanes & -lanes).bit_length() - 1
                     places.setdefault((barrier, site), []).append((state.word(shadow.NUMBER), thread))
         if {site for _, site in places} & {each.site for each in watch.mistakes.values() if each.what == shadow.MISUSE}:
             return []  # it follows from that mistake
-        found = []
+        found, barriers = [], {barrier for barrier, _ in places if barrier >= 0}
         for (barrier, site), threads in places.items():
             file, line, source, calls = self.place(compiled.sites[site])
             words = ("threads wait in loops for what nobody will change" if barrier < 0 else
-                     f"{len(places)} barriers are waited for, and none of them can be complete" if len(places) > 1 else
+                     f"{len(barriers)} barriers are waited for, and none of them can be complete"
+                     if len(barriers) > 1 else
                      "the cluster's barrier is waited for, and not all of its threads come"
                      if barrier == layout.CLUSTER_BARRIER else
                      f"barrier {barrier} is waited for, and those that it needs do not come")

@@ -115,6 +115,7 @@ def _waiting(compiled: program.Program, index: tuple, spaces: list[Any], warps: 
 
     space = next(each for each in spaces if tuple(word(each.block + place) for place in Block.INDEX) == index)
     places: dict[str, list[int]] = {}
+    parts: list[str] = []  # of warps whose lanes wait at several barrier instructions
     for rank, first in enumerate(space.frames):
         of_block = f", in block {tuple(word(space.blocks[rank] + place) for place in Block.INDEX)}" * (rank > 0)
         for warp in range(warps):
@@ -122,13 +123,41 @@ def _waiting(compiled: program.Program, index: tuple, spaces: list[Any], warps: 
             state, number = word(frame + Warp.STATE), word(frame + Warp.BARRIER)
             if state in (layout.WAITING, layout.AT_CLUSTER):
                 which = "the cluster's barrier" if state == layout.AT_CLUSTER else f"barrier {number}"
-                places.setdefault(f"{which} at {compiled.sites[word(frame + Warp.SITE)]}{of_block}", []).append(warp)
-    return "; ".join(f"warp{'s' * (len(each) > 1)} {_listed(each)} wait{'s' * (len(each) == 1)} at {place}"
-                     for place, each in places.items())
+                found = lanes_held(compiled, frame)
+                for site, lanes in found.items():
+                    place = f"{which} at {compiled.sites[site]}{of_block}"
+                    if len(found) == 1:
+                        places.setdefault(place, []).append(warp)
+                    else:
+                        parts.append(f"{_numbered('lane', _lanes(lanes))} of warp {warp} {_waits(lanes.bit_count())} "
+                                     f"at {place}")
+    return "; ".join([*(f"{_numbered('warp', each)} {_waits(len(each))} at {place}" for place, each in places.items()),
+                      *parts])
+
+
+def lanes_held(compiled: program.Program, frame: int) -> dict[int, int]:
+    """The lanes of a warp, by the address of its frame, that wait for the block, by the sites of their barriers."""
+    found: dict[int, int] = {}
+    for place, site in compiled.held:
+        if lanes := ctypes.c_uint32.from_address(frame + place).value:
+            found[site] = found.get(site, 0) | lanes
+    return found
 
 
 def _ranges(mask: int) -> str:
-    return _listed([lane for lane in range(_WARP) if mask >> lane & 1])
+    return _listed(_lanes(mask))
+
+
+def _lanes(mask: int) -> list[int]:
+    return [lane for lane in range(_WARP) if mask >> lane & 1]
+
+
+def _numbered(what: str, numbers: list[int]) -> str:
+    return f"{what}{'s' * (len(numbers) > 1)} {_listed(numbers)}"
+
+
+def _waits(count: int) -> str:
+    return "waits" if count == 1 else "wait"
 
 
 def _listed(numbers: list[int]) -> str:

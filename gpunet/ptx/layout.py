@@ -14,7 +14,7 @@ class Warp:
     EXPECTED = 16  # the threads that it waits for; 0: all of the block
     TRUE = 20  # of a barrier with a reduction: how many gave true,
     TOTAL = 24  # and how many came
-    SITE = 28  # the barrier instruction
+    SITE = 28  # under the checker: the last barrier instruction that lanes of it have come to
     STATE = 32  # RUNNABLE, WAITING or DONE
     PICKED = 36  # the block from which a search goes on after a yield; -1: from the first
     NUMBER = 40
@@ -22,7 +22,7 @@ class Warp:
     ADDING = 48  # the arriving lanes' votes at a barrier with a reduction
     COUNTED = 52
     GENERATION = 56  # of the cluster's barrier, when the warp arrived at it
-    OTHER_SITE = 60  # under the checker: another barrier instruction at which lanes of it wait, else SITE's
+    OTHER_SITE = 60  # and another at which lanes of it wait; SITE's where there is none
     TID = (128, 256, 384)  # x, y, z of the lanes
 
 

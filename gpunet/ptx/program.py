@@ -64,6 +64,7 @@ class Program:
     shared_bytes: int  # without the launch's own
     most_threads: int | None  # by .maxntid
     sites: tuple[Site, ...]
+    held: tuple[tuple[int, int], ...] = ()  # of each barrier: where a warp's frame has its waiting lanes, and its site
     counted: tuple[Counted, ...] = ()  # the instructions, if they are counted
     counters: int = 0  # how many counters they have
     cluster: tuple[int, int, int] = (1, 1, 1)
@@ -166,10 +167,12 @@ def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars:
     threads = function.directives.get("maxntid")
     most = functools.reduce(lambda x, y: x * y, threads) if threads else None
     checked = _checked(module, kernel, checks, lowering.blocks) if checks is not None else None
+    held = tuple((lowering.held + 4 * block.following, kernel.site(block.end)) for block in lowering.blocks
+                 if block.end is not None and flow.waits(block.end))
     sites = tuple(Site(item.name, item.line, tuple(map(str, item.location.chain())) if item.location else ())
                   for item in kernel.sites)
     program = Program(function.name, function.parameters, function.parameter_bytes, lowering.frame_bytes,
-                      kernel.shared_bytes, most, sites, cluster=kernel.cluster, at_once=kernel.at_once)
+                      kernel.shared_bytes, most, sites, held, cluster=kernel.cluster, at_once=kernel.at_once)
     if kernel.counting is not None:
         program = replace(program, counted=tuple(kernel.counting.instructions), counters=kernel.counting.count)
     program = replace(program, checked=checked)
@@ -211,8 +214,6 @@ def _checked(module: model.Module, kernel: context.Kernel, checks: Checking,
         lines.append(kernel.site((asks or items)[-1]))
     barriers = [kernel.site(end) if (end := flow.runs_into(blocks, number)) is not None else -1
                 for number in range(len(blocks))]
-    held = [[block.following, kernel.site(block.end)] for block in blocks
-            if block.end is not None and flow.waits(block.end)]
     variables = []
     for variable in module.variables.values():
         if variable.space in ("global", "const"):
@@ -227,7 +228,7 @@ def _checked(module: model.Module, kernel: context.Kernel, checks: Checking,
             "written": reach.written, "copies": checks.copies, "clock": checks.clock,
             "cluster": [1, 1, 1] if kernel.at_once else list(kernel.cluster), "clusters": checks.clusters,
             "asked": checks.asked, "lanes_apart": checks.lanes_apart,
-            "lines": lines, "barriers": barriers, "held": held, "variable_bytes": checks.variable_bytes,
+            "lines": lines, "barriers": barriers, "variable_bytes": checks.variable_bytes,
             "variables": variables, "shared": shared}
 
 
@@ -357,7 +358,7 @@ def _described(program: Program) -> dict[str, Any]:
             "threads": program.most_threads, "bytes": program.parameter_bytes,
             "parameters": [[each.name, each.type, each.align, each.size, each.offset, each.pointer]
                            for each in program.parameters],
-            "sites": [[site.name, site.line, list(site.chain)] for site in program.sites],
+            "sites": [[site.name, site.line, list(site.chain)] for site in program.sites], "held": program.held,
             "counted": [each.as_list() for each in program.counted], "counters": program.counters,
             "cluster": program.cluster, "at_once": program.at_once, "checked": program.checked}
 
@@ -367,6 +368,7 @@ def _from_description(data: dict[str, Any]) -> Program:
                    data["frame"],
                    data["shared"], data["threads"],
                    tuple(Site(name, line, tuple(chain)) for name, line, chain in data["sites"]),
+                   tuple((place, site) for place, site in data["held"]),
                    tuple(map(Counted.from_list, data["counted"])), data["counters"], tuple(data["cluster"]),
                    data["at_once"], data["checked"])
 

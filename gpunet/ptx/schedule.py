@@ -201,9 +201,7 @@ def _tell_of_count(b: Builder, frame: str, what: int, name: str) -> None:
     count = b.load(b.at(frame, Warp.EXPECTED), "i32")
     b.branch(b.compare("eq", count, 0), f"{name}.not", name)
     b.label(name)
-    word = _held(b, frame)
-    site = b.shl(b.resize(b.load(b.at(frame, Warp.SITE), "i32"), "i64"), 40)
-    _tell(b, what, b.either(word, site), b.load(b.at(frame, Warp.BARRIER), "i32"), count)
+    _tell(b, what, _held(b, frame), b.load(b.at(frame, Warp.BARRIER), "i32"), count)
     b.jump(f"{name}.not")
     b.label(f"{name}.not")
 

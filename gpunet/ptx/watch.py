@@ -13,16 +13,20 @@ import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gpunet.ptx import bulk, cluster_checks, deadlines, layout, shadow
+from gpunet.ptx.failures import lanes_held
 from gpunet.ptx.layout import Block, Launch, Warp
 from gpunet.ptx.shadow import CLOCK_SHIFT, PHASE_SHIFT, THREAD_SHIFT
 from gpunet.ptx.stamps import Stamps, zeros
 from gpunet.ptx.state import State, clock_of, lanes_of, phase_of, site_of, thread_of
 from gpunet.ptx.turns import Turns
+
+if TYPE_CHECKING:
+    from gpunet.ptx.program import Program
 
 _WARP = 32
 _MOST_SPACES = 16
@@ -53,12 +57,13 @@ class Watch:
 
     Args:
         stamps: the memory of shadow.py's state.
-        checked: what the program says of itself for the checker.
+        compiled: the program, with checks.
         timeout: seconds; then the launch is to end.
     """
 
-    def __init__(self, stamps: Stamps, checked: dict[str, Any], timeout: float) -> None:
-        self.stamps, self.checked, self.timeout = stamps, checked, timeout
+    def __init__(self, stamps: Stamps, compiled: Program, timeout: float) -> None:
+        assert compiled.checked is not None
+        self.stamps, self.compiled, self.checked, self.timeout = stamps, compiled, compiled.checked, timeout
         self.mistakes: dict[tuple, Told] = {}
         self.astray: set[tuple[int, int]] = set()
         self.error: BaseException | None = None
@@ -345,7 +350,9 @@ class Watch:
         if count % _WARP or expected != count:
             words = (f"a barrier of {count} threads: the number must be a multiple of 32" if count % _WARP else
                      f"barrier {number} used with {count} threads here and with {expected} before")
-            self.tell(shadow.MISUSE, state, int(threads[0]), word >> 40, words=words)
+            held = self.held(state, word & 31).items()
+            site = next((site for site, waiting in held if waiting >> int(lanes[0]) & 1), word >> 40)
+            self.tell(shadow.MISUSE, state, int(threads[0]), site, words=words)
         state.release(threads, number, len(lanes), count)
         if number not in state.arrived:
             state.expected.pop(number, None)
@@ -365,26 +372,19 @@ class Watch:
                 found += [(state, warp, self.checked["lines"][block]) for block in blocks[:1]]
         return found
 
-    def waiting(self, state: State) -> list[tuple[int, int, int, int, int]]:
-        """Of each warp of the block: state, lanes held, lanes there, barrier, site."""
+    def waiting(self, state: State) -> list[tuple[int, int, int, int]]:
+        """Of each warp of the block: state, lanes held, lanes there, barrier."""
         first, _ = self.frames[state.address]
         found = []
         for warp in range(self.warps):
             frame = first + warp * self._frame_bytes
             found.append(tuple(ctypes.c_uint32.from_address(frame + place).value
-                               for place in (Warp.STATE, Warp.HELD, Warp.PRESENT, Warp.BARRIER, Warp.SITE)))
+                               for place in (Warp.STATE, Warp.HELD, Warp.PRESENT, Warp.BARRIER)))
         return found
 
-    def _held(self, state: State, warp: int) -> dict[int, int]:
+    def held(self, state: State, warp: int) -> dict[int, int]:
         """The lanes of a warp that wait for the block, by the sites of their barriers."""
-        count = len(self.checked["barriers"])
-        first = (self.frames[state.address][0] + warp * self._frame_bytes + layout.WARP_BYTES_BEFORE_REGISTERS
-                 + (count + 63) // 64 * 8 + 4 * count)
-        found: dict[int, int] = {}
-        for block, site in self.checked["held"]:
-            if lanes := ctypes.c_uint32.from_address(first + 4 * block).value:
-                found[site] = found.get(site, 0) | lanes
-        return found
+        return lanes_held(self.compiled, self.frames[state.address][0] + warp * self._frame_bytes)
 
     def _barrier(self, what: int, state: State, *none: int) -> None:
         """A barrier that not all threads of the block reach, or not at one place."""
@@ -392,7 +392,7 @@ class Watch:
         held = [each[1] if each[0] != layout.DONE else 0 for each in warps]
         missing = sum((each[2] & ~lanes).bit_count() for each, lanes in zip(warps, held, strict=True))
         firsts = sorted((number * _WARP + (lanes & -lanes).bit_length() - 1, site) for number in range(len(warps))
-                        if held[number] for site, lanes in self._held(state, number).items())
+                        if held[number] for site, lanes in self.held(state, number).items())
         other, other_site = firsts[0]
         thread, site = next((each for each in firsts if each[1] != other_site), firsts[0])
         if site != other_site:
@@ -434,7 +434,7 @@ class Watch:
         def word(place: int) -> int:
             return ctypes.c_uint32.from_address(frame + place).value
 
-        sites = {site: lanes & held for site, held in self._held(state, warp).items()}
+        sites = {site: lanes & held for site, held in self.held(state, warp).items()}
         barriers = self.checked["barriers"]
         pending = layout.WARP_BYTES_BEFORE_REGISTERS + (len(barriers) + 63) // 64 * 8
         for block, site in enumerate(barriers):

@@ -1,6 +1,7 @@
 """The checker on PTX: raw PTX with and without lines of a source, and kernels that NVRTC compiles."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -276,3 +277,46 @@ def test_what_only_other_sizes_show(name, tmp_path, compiler):
     assert all(each.severity == "warning" and "in place of 96, and arrays of that length" in each.message
                for each in found)
     assert (args[1] == 1).all()
+
+
+# ---- barriers at which lanes of one warp wait in two places -----------------------------------------------------------
+TWO_PLACES = HEAD + """.file 1 "two.cu"
+.visible .entry two() { .reg .b32 %t; .reg .pred %p, %q; mov.u32 %t, %tid.x; setp.lt.u32 %p, %t, @SPLIT@; @%p bra FEW;
+  .loc 1 7 1
+  @SEVEN@; bra.uni END;
+FEW: .loc 1 3 1
+  @THREE@;
+END: ret; }"""
+
+
+@pytest.mark.parametrize("split, seven, three, kind, words, line, thread, other", [
+    (10, "bar.sync 1, 96", "bar.sync 1, 96", "deadlock", "barrier 1 is waited for, and those that it needs do not come",
+     7, 10, (3, 0)),
+    (42, "bar.sync 1, 96", "bar.sync 1, 96", "deadlock", "barrier 1 is waited for, and those that it needs do not come",
+     3, 0, (7, 42)),
+    (32, "bar.sync 1, 64", "bar.sync 2, 64", "deadlock", "2 barriers are waited for, and none of them can be complete",
+     3, 0, (7, 32)),
+    (10, "bar.sync 1, 48", "bar.sync 1, 48", "misuse", "a barrier of 48 threads: the number must be a multiple of 32",
+     3, 0, None),
+    (10, "bar.sync 1, 64", "bar.sync 1, 96", "divergent barrier", "lanes of one warp wait at different barriers",
+     3, 0, None),
+    (40, "bar.sync 1, 64", "bar.arrive 1, 96", "misuse", "barrier 1 used with 64 threads here and with 96 before",
+     7, 40, None),
+    (10, "bar.sync 0", "bar.sync 0", "divergent barrier",
+     "divergent __syncthreads: thread 0 of the block waits at another barrier", 7, 10, (3, 0)),
+])
+def test_lanes_of_one_warp_that_wait_in_two_places(split, seven, three, kind, words, line, thread, other):
+    text = TWO_PLACES.replace("@SPLIT@", str(split)).replace("@SEVEN@", seven).replace("@THREE@", three)
+    found = ptx.check(ptx.Kernel(text), 1, 64, ())
+    first = next(each for each in found if each.kind == kind and each.line == line)
+    assert (first.message, first.thread) == (words, (thread, 0, 0))
+    assert (first.other and (first.other.line, first.other.thread)) == (other and (other[0], (other[1], 0, 0)))
+
+
+def test_a_deadlock_names_the_places_of_a_warps_lanes():
+    text = TWO_PLACES.replace("@SPLIT@", "42")
+    text = text.replace("@SEVEN@", "bar.sync 1, 96").replace("@THREE@", "bar.sync 1, 96")
+    with pytest.raises(ptx.LaunchError, match=re.escape(
+            "deadlock in block (0, 0, 0): warp 0 waits at barrier 1 at two.cu:3; lanes 10-31 of warp 1 wait at barrier "
+            "1 at two.cu:7; lanes 0-9 of warp 1 wait at barrier 1 at two.cu:3")):
+        ptx.Kernel(text)((1,), (64,), ())
