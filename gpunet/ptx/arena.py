@@ -75,6 +75,7 @@ class Arena:
                  extents: Iterable[Extent], stamps: Stamps) -> None:
         self.names, self._stamps = list(names), stamps
         self._direct: dict[int, Extent] = {}  # by arguments that are a device's arrays
+        self._frozen: set[int] = set()  # extents of arrays that are all read-only
         wanted = self._wanted(args, extents)
         places = stamps.places(checked, tuple([(size, bound) for _, size, bound in wanted]))
         self.address = stamps.begin(places)
@@ -96,7 +97,7 @@ class Arena:
                 element = each.itemsize if isinstance(each, Unwritten) else 0
             if element and size:
                 self._poison(named, element, not isinstance(each, Extent))
-        self._calls: dict[int, tuple] = {}
+        self._calls: dict[int, list[tuple[int, int, Any, int]]] = {}  # by what arguments point to: their places there
         self._by_extent = {id(extent): named for extent, named in self._extents}
         self.args = tuple([self._argument(number, value) for number, value in enumerate(args)])
         self.named.sort(key=lambda each: each.start)
@@ -105,8 +106,8 @@ class Arena:
     def outputs(self) -> list[Named]:
         """What is to be written, all of it."""
         found = [each for each in self.named if each.output]
-        if found:
-            self._call()
+        for each in found:
+            self._call(each)
         return found
 
     def _wanted(self, args: Sequence[Any], extents: Iterable[Extent]
@@ -134,19 +135,29 @@ class Arena:
                 if isinstance(each, np.ndarray) and each.ndim:
                     arrays[id(each)] = each
                     bound[id(each)] = (*bound.get(id(each), ()), number)
+        known = apart(extents) if extents else []
+        shared = overlapping(arrays, known)
         wanted: list[tuple[np.ndarray | Extent, int, frozenset[int]]] = [
-            (each, each.nbytes, frozenset(bound[key])) for key, each in arrays.items()]
-        known = _apart(extents) if extents else []
+            (each, each.nbytes, frozenset(bound[key])) for key, each in arrays.items() if key not in shared]
         more = [Extent(address, value.nbytes, _poison(value)) for _, address, value in direct
                 if _around(known, address) is None]
+        more += [Extent(each.ctypes.data, each.nbytes, each.itemsize if isinstance(each, Unwritten) else 0)
+                 for each in shared.values()]
         if more:
-            known = _apart((*known, *more))
+            known = apart((*known, *more))
         reached: dict[int, list[int]] = {id(each): [*loose] for each in known}
         for number, address, _ in direct:
             of = _around(known, address)
             assert of is not None
             reached[id(of)].append(number)
             self._direct[number] = of
+        writeable = set()
+        for key, each in shared.items():
+            of = _around(known, each.ctypes.data)
+            assert of is not None
+            reached[id(of)] += bound[key]
+            (writeable if each.flags.writeable else self._frozen).add(id(of))
+        self._frozen -= writeable
         return [*wanted, *((each, each.size, frozenset(reached[id(each)])) for each in known)]
 
     def _variables(self, checked: dict[str, Any], places: Places) -> list[Named]:
@@ -206,8 +217,12 @@ class Arena:
             named = self._by_extent[id(extent)]
             return self._called(named, named.start + value._address - extent.address, number, value, place)
         if isinstance(value, np.ndarray) and value.ndim:
-            named = self._arrays[id(value)][1]
-            return self._called(named, named.start, number, value, place)
+            if id(value) in self._arrays:
+                named = self._arrays[id(value)][1]
+                return self._called(named, named.start, number, value, place)
+            named, moved = self._moved(value.ctypes.data)
+            assert named is not None
+            return self._called(named, moved, number, value, place)
         if not isinstance(value, np.ndarray) and hasattr(value, "places"):
             fields, size, _ = value.places()
             content = bytearray(size)
@@ -236,20 +251,26 @@ class Arena:
                 return named, named.start + address - extent.address
         return None, address
 
-    def _called(self, named: Named, *of: Any) -> int:
-        """An array is called by the first argument that points to it, and has that one's elements."""
-        if id(named) not in self._calls:
-            self._calls[id(named)] = named, *of
-        return of[0]
+    def _called(self, named: Named, address: int, *of: Any) -> int:
+        self._calls.setdefault(id(named), []).append((address, *of))
+        return address
 
-    def _call(self) -> None:
-        """What arrays are called; most launches have nothing to tell, and ask for none."""
-        for named, address, number, value, place in self._calls.values():
-            name: str = self.names[number] if number < len(self.names) else ""
-            named.name = (name or f"argument {number}") + (f" (the pointer at byte {place})" if place >= 0 else "")
-            named.itemsize, named.pointer = getattr(value, "dtype", _BYTES).itemsize, address
-            named.shape = tuple(getattr(value, "shape", ()))
-        self._calls.clear()
+    def _call(self, named: Named, at: int | None = None) -> None:
+        """What an array is called: by the first argument that points to it, of several with parts of it the first that
+        has this address, or is nearest to it; and it has that one's elements."""
+        given = self._calls.get(id(named))
+        if not given:
+            return
+
+        def distance(of: tuple[int, int, Any, int]) -> int:
+            first, size = of[0], getattr(of[2], "nbytes", 1)
+            return 0 if at is None else max(first - at, at - (first + size) + 1, 0)
+
+        address, number, value, place = min(given, key=distance)
+        name: str = self.names[number] if number < len(self.names) else ""
+        named.name = (name or f"argument {number}") + (f" (the pointer at byte {place})" if place >= 0 else "")
+        named.itemsize, named.pointer = getattr(value, "dtype", _BYTES).itemsize, address
+        named.shape = tuple(getattr(value, "shape", ()))
 
     def take_back(self) -> None:
         """What the kernel has written becomes the arrays' content."""
@@ -258,17 +279,19 @@ class Arena:
                 content = self._stamps.bytes(named.start, named.size)
                 array[...] = content.view(array.dtype).reshape(array.shape)
         for extent, named in self._extents:
-            if named.place.written:
+            if named.place.written and id(extent) not in self._frozen:
                 ctypes.memmove(extent.address, named.start, extent.size)
 
     # ---- names -------------------------------------------------------------------------------------------------------
     def nearest(self, address: int) -> Named | None:
         """The array that an address belongs to, or lies beside."""
-        self._call()
         number = bisect_right(self.named, address, key=lambda each: each.start) - 1
         beside = [each for each in self.named[max(number, 0):number + 2]
                   if each.start - GAP <= address < each.start + each.size + GAP]
-        return min(beside, key=lambda each: _distance(each, address), default=None)
+        found = min(beside, key=lambda each: _distance(each, address), default=None)
+        if found is not None:
+            self._call(found, address)
+        return found
 
 
 def _around(extents: list[Extent], address: int) -> Extent | None:
@@ -278,7 +301,24 @@ def _around(extents: list[Extent], address: int) -> Extent | None:
     return None
 
 
-def _apart(extents: Iterable[Extent]) -> list[Extent]:
+def overlapping(arrays: dict[int, np.ndarray], extents: list[Extent]) -> dict[int, np.ndarray]:
+    """The arrays, by their keys, that have memory in common with others or with extents. Those in steps, which are
+    copied to lie one element after another, are left out."""
+    if len(arrays) + len(extents) < 2:
+        return {}
+    spans = sorted([(each.ctypes.data, each.nbytes, key) for key, each in arrays.items()
+                    if each.nbytes and each.flags.c_contiguous]
+                   + [(each.address, each.size, -1) for each in extents])
+    found, end, last = {}, 0, -1
+    for start, size, key in spans:
+        if start < end:
+            found |= {each: arrays[each] for each in (key, last) if each >= 0}
+        if start + size > end:
+            end, last = start + size, key
+    return found
+
+
+def apart(extents: Iterable[Extent]) -> list[Extent]:
     """The memory of extents, of which some may overlap: each byte has one place in the arena, or what is written to
     one would be lost under the other's old content. Elements count as not written where the extents agree on that,
     or where all that differs is that one does not say."""

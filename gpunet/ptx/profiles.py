@@ -16,6 +16,7 @@ from gpunet.kernel import compilers, sass
 from gpunet.kernel.nvrtc import Resources
 from gpunet.kernel.occupancy import Occupancy, capability_of, occupancy
 from gpunet.ptx import costs, launch, program
+from gpunet.ptx.arena import Extent, apart, overlapping
 from gpunet.ptx.function import Function
 from gpunet.ptx.reader import read
 from gpunet.ptx.roofline import Roofline, roofline
@@ -179,7 +180,8 @@ def lines_of(compiled: program.Program, values: np.ndarray) -> tuple[Line, ...]:
 
 
 class Arrays:
-    """A launch's NumPy arrays in memory of their own, each at a multiple of 256 bytes, as on a GPU. A fork shares it.
+    """A launch's NumPy arrays in memory of their own, each at a multiple of 256 bytes, as on a GPU; those that have
+    memory in common have it there, too. A fork shares it.
 
     Args:
         args: of the launch. What has a method `places`, giving (place, value) of its fields, a size and an alignment,
@@ -197,15 +199,22 @@ class Arrays:
                     self._given.setdefault(id(each), each)
                 elif (address := getattr(each, "_address", None)) is not None:
                     self.extents.append((address, getattr(each, "nbytes", 0)))
-        sizes = [each.nbytes + -each.nbytes % 256 for each in self._given.values()]
-        self._memory = mmap.mmap(-1, max(sum(sizes), 1) + 4096)
+        shared = overlapping(self._given, [])
+        parts = [(array.nbytes, [(key, 0)]) for key, array in self._given.items() if key not in shared]
+        for extent in apart([Extent(array.ctypes.data, array.nbytes) for array in shared.values()]):
+            inside = [(key, offset) for key, array in shared.items()
+                      if 0 <= (offset := array.ctypes.data - extent.address) < extent.size]
+            parts.append((extent.size, inside))
+        self._memory = mmap.mmap(-1, sum(size + -size % 256 for size, _ in parts) + 4096)
         whole, at = np.frombuffer(self._memory, np.uint8), 256
-        for (key, array), size in zip(self._given.items(), sizes, strict=True):
-            copy = whole[at:at + array.nbytes].view(array.dtype).reshape(array.shape)
-            copy[...] = array
-            self._copies[key] = copy
-            self.extents.append((copy.ctypes.data, array.nbytes))
-            at += size
+        for size, inside in parts:
+            for key, offset in inside:
+                array = self._given[key]
+                copy = whole[at + offset:at + offset + array.nbytes].view(array.dtype).reshape(array.shape)
+                copy[...] = array
+                self._copies[key] = copy
+                self.extents.append((copy.ctypes.data, array.nbytes))
+            at += size + -size % 256
         self.args = tuple(map(self._argument, args))
 
     def _argument(self, value: Any) -> Any:

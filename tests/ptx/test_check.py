@@ -279,7 +279,7 @@ def test_what_only_other_sizes_show(name, tmp_path, compiler):
     assert (args[1] == 1).all()
 
 
-# ---- barriers at which lanes of one warp wait in two places -----------------------------------------------------------
+# ---- barriers at which lanes of one warp wait in two places ---------------------------------------------------------
 TWO_PLACES = HEAD + """.file 1 "two.cu"
 .visible .entry two() { .reg .b32 %t; .reg .pred %p, %q; mov.u32 %t, %tid.x; setp.lt.u32 %p, %t, @SPLIT@; @%p bra FEW;
   .loc 1 7 1
@@ -320,3 +320,54 @@ def test_a_deadlock_names_the_places_of_a_warps_lanes():
             "deadlock in block (0, 0, 0): warp 0 waits at barrier 1 at two.cu:3; lanes 10-31 of warp 1 wait at barrier "
             "1 at two.cu:7; lanes 0-9 of warp 1 wait at barrier 1 at two.cu:3")):
         ptx.Kernel(text)((1,), (64,), ())
+
+
+# ---- arrays that are parts of one ---------------------------------------------------------------------------------
+NEXT = HEAD + """.visible .entry next(.param .u64 y, .param .u64 x) { .reg .b32 %t, %v; .reg .b64 %y, %x, %d;
+  ld.param.u64 %y, [y]; ld.param.u64 %x, [x]; mov.u32 %t, %tid.x; mul.wide.u32 %d, %t, 4;
+  add.s64 %y, %y, %d; add.s64 %x, %x, %d;
+  ld.global.u32 %v, [%x]; @BARRIER@
+  add.u32 %v, %v, 100; st.global.u32 [%y], %v; ret; }"""
+
+
+def launched_plainly(kernel, y, x):
+    kernel((1,), (8,), (y, x))
+    return []
+
+
+def profiled(kernel, y, x):
+    assert ptx.profile(kernel, 1, 8, (y, x)).total.global_bytes == 64
+    return []
+
+
+@pytest.mark.parametrize("launched", [launched_plainly, profiled, lambda kernel, y, x: ptx.check(
+    kernel, 1, 8, (y, x), names=["y", "x"])], ids=["plain", "profiled", "checked"])
+@pytest.mark.parametrize("y_from, x_from", [(0, 1), (1, 0), (0, 0), (0, 9), (3, 1)])
+def test_arrays_that_have_memory_in_common(launched, y_from, x_from):
+    """Each is what the other's kernel writes and reads, as on a GPU."""
+    memory, barrier = np.arange(20, dtype=np.int32), "bar.sync 0;"
+    expected = memory.copy()
+    expected[y_from:y_from + 8] = memory[x_from:x_from + 8] + 100
+    assert launched(ptx.Kernel(NEXT.replace("@BARRIER@", barrier)), memory[y_from:y_from + 8],
+                    memory[x_from:x_from + 8]) == []
+    assert memory.tolist() == expected.tolist()
+
+
+def test_a_race_between_arrays_that_have_memory_in_common():
+    memory = np.arange(9, dtype=np.int32)
+    kernel = ptx.Kernel(NEXT.replace("@BARRIER@", ""))
+    assert ptx.check(kernel, 1, 8, (memory[:8].copy(), memory[1:])) == []
+    for y, x, element, beyond in ((memory[:8], memory[1:], "y[1]", []), (memory[1:], memory[:8], "y[0]", []),
+                                  (memory[:8], memory[2:], "y[2]", ["x[7]"])):
+        found = ptx.check(kernel, 1, 8, (y, x), names=["y", "x"])
+        race = next(each for each in found if each.kind == "race")
+        assert (race.element, race.source[:10], race.other.source[:9]) == (element, "add.u32 %v", "ld.global")
+        assert [each.element for each in found if each.kind == "out of bounds"] == beyond
+
+
+def test_read_only_parts_stay_as_they_are():
+    memory = np.arange(9, dtype=np.int32)
+    y, x = memory[:8], memory[1:]
+    y.flags.writeable = x.flags.writeable = False
+    ptx.check(ptx.Kernel(NEXT.replace("@BARRIER@", "bar.sync 0;")), 1, 8, (y, x))
+    assert memory.tolist() == list(range(9))
