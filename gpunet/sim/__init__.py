@@ -26,6 +26,11 @@ NaN until something is written to them.
 Speed, weak memory order, bank conflicts and the rounding of tensor cores are not simulated.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from gpunet.kernel.finding import KINDS, Access, Finding
 from gpunet.kernel.unwritten import uninitialised
 from gpunet.sim.checker.arrays import Record
@@ -43,6 +48,19 @@ from gpunet.sim.errors import (
 from gpunet.sim.module import Function, Module, load
 from gpunet.sim.profiling import profile, profiled
 
+if TYPE_CHECKING:
+    from gpunet.sim import cupy as cupy
+
 __all__ = ["Access", "ArgumentError", "CompileError", "CompilerMissingError", "Finding", "Function", "KINDS",
            "KernelError", "Module", "Record", "SettingError", "SimulatorLimit", "check", "checked", "load",
            "profile", "profiled", "set_num_workers", "tensor_map", "uninitialised"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "cupy":  # imported when it is asked for: the checkers do without it
+        return importlib.import_module("gpunet.sim.cupy")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), "cupy"]

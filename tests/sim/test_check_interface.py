@@ -288,3 +288,24 @@ def test_a_launch_that_cannot_be_run_leaves_no_array_behind():
         """)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "0 0.0\n", done.stderr
+
+
+@pytest.mark.parametrize("code, line", [
+    ('extern "C" __global__ void f(float* y, int n) { if (threadIdx.x < n) y[threadIdx.x] = 1; }', 1),
+    ('extern "C" __global__ void f(float* y, int n)\n{\n    if (threadIdx.x < n)\n        y[threadIdx.x] = 1;\n}', 4),
+    ('extern "C" {\n__device__ void put(float* y, int i) { y[i] = 1; }\n'
+     '__global__ void f(float* y, int n) {\n    if (threadIdx.x < n) put(y, threadIdx.x);\n}\n}', 2),
+])
+def test_the_line_in_functions_with_the_names_of_c(code, line):
+    found, = sim.check(sim.Module(code).get_function("f"), 1, 32, (np.zeros(20, np.float32), np.int32(32)))
+    assert (found.kind, found.line, found.element) == ("out of bounds", line, "y[20]")
+    assert found.source == code.split("\n")[line - 1].strip()
+
+
+def test_the_array_module_is_imported_when_it_is_asked_for():
+    program = ("import sys; from gpunet import sim; assert 'gpunet.sim.cupy' not in sys.modules and 'cupy' in dir(sim); "
+               "print(sim.cupy.__name__)")
+    done = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True)
+    assert done.stdout == "gpunet.sim.cupy\n", done.stderr
+    with pytest.raises(AttributeError, match=r"module 'gpunet\.sim' has no attribute 'cuda'"):
+        sim.cuda  # noqa: B018

@@ -146,10 +146,14 @@ def _lines_of_code(places: set[tuple[str, int]]) -> dict[tuple[str, int], list[t
 def _users_lines(frames: list[str]) -> list[tuple[str, int]]:
     """Those of the inlined calls, from the inside out, that stand in the user's source, and not in the simulator's
     headers. For each there are two lines: the function, and the place."""
-    matches = ((function, re.match(r"(.*):(\d+)", place))
-               for function, place in zip(frames[::2], frames[1::2], strict=False))
-    return [(os.path.normpath(match[1]), int(match[2])) for function, match in matches
-            if match and match[2] != "0" and not _is_ours(match[1]) and not function.startswith("gpunet_sim_kernel_")]
+    calls = [each for each in zip(frames[::2], frames[1::2], strict=False) if all(each)]
+    # The outermost is the entry that is exported behind the kernel. Of inlined functions addr2line calls those that are
+    # extern "C" by the name of the symbol that they stand in, which is this one.
+    if calls and calls[-1][0].startswith("gpunet_sim_kernel_"):
+        del calls[-1]
+    matches = (re.match(r"(.*):(\d+)", place) for _, place in calls)
+    return [(os.path.normpath(match[1]), int(match[2])) for match in matches
+            if match and match[2] != "0" and not _is_ours(match[1])]
 
 
 def _is_ours(file: str) -> bool:
