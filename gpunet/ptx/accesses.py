@@ -68,6 +68,13 @@ def _inside(b: Builder, size: int, check: Value, at: Value, group: Value) -> Val
     return b.both(inside, b.compare("eq", b.both(offset, size - 1), 0)) if size > 1 else inside
 
 
+def _in_its_own(b: Builder, check: Value, at: Value, group: Value) -> Value:
+    """Whether a write begins in the only array that it may reach; true where there are several, or it is not known."""
+    place = b.at(b.load(b.at(check.text, shadow.LAUNCH), "ptr").text, group)
+    first, length = b.load(b.at(place, shadow.ONLY), "i64"), b.load(b.at(place, shadow.ONLY_BYTES), "i64")
+    return b.compare("ult", b.sub(at, first), b.select(b.compare("eq", length, 0), -1, length))
+
+
 def only_read(b: Builder, size: int, otherwise: Callable[..., list[Value]], check: Value, now: Value, at: Value,
               mask: Value, site: Value, group: Value) -> list[Value]:
     """A read of what nothing writes in this launch: where it is inside the array, all is said."""
@@ -106,13 +113,15 @@ def warp_access(b: Builder, space: str, cell: int, size: int, kind: int, check: 
     b.store(at, "%at.p", 64)
     b.store(mask, "%left.p")
     state = _as_number(b, check)
+    stray = b.invert(b.mask_of(_in_its_own(b, check, at, group))) if kind & WRITE else constant("i32", 0)
     b.jump("turn")
     b.label("turn")
     left = b.load("%left.p", "i32")
     lane = b.first(left)
     where = b.load(b.value(f"getelementptr i64, ptr %at.p, {lane}", "ptr").text, "i64")
-    bad = _call(b, "check_lane", state, _lane_now(b, now, lane), where, constant("i64", size), constant("i64", kind),
-                site)
+    astray = b.shl(b.both(b.lshr(stray, lane), 1), shadow.STRAY_SHIFT)
+    bad = _call(b, "check_lane", state, _lane_now(b, now, lane), where, constant("i64", size),
+                b.either(b.resize(astray, "i64"), kind), site)
     b.store(b.either(b.load("%bad", "i32"), b.shl(b.resize(bad, "i32"), lane)), "%bad")
     rest = b.both(left, b.sub(left, 1))
     b.store(rest, "%left.p")
@@ -136,6 +145,7 @@ class _Usual:
             shadow.BASE, shadow.LENGTH, shadow.WRITES, shadow.READS, shadow.OTHERS))
         self.began = b.load(b.at(launch, shadow.BEGAN), "i64")
         self.first, self.span = (b.load(b.at(check.text, place), "i64") for place in (shadow.FIRST, shadow.USUAL))
+        self.group = group
         self.unread = b.load(b.at(launch, b.add(group, shadow.UNREAD)), "i64") if kind == WRITE else None
 
     def write(self) -> None:
@@ -151,6 +161,8 @@ class _Usual:
         inside = b.both(b.compare("ult", offset, self.limit),
                         b.compare("ule", b.add(offset, LANES * size), self.limit))
         aligned = b.compare("eq", b.both(offset, size - 1), 0)
+        if self.kind == WRITE:  # what is beside an array is longer than what a warp writes
+            inside = b.both(inside, _in_its_own(b, self.check, first, self.group))
         stamps = b.either(b.load(self.now.text, "i64", True, 64), b.spread(b.shl(self.site, shadow.SITE_SHIFT)))
         active = b.lanes_of(mask)
         b.branch(b.both(b.both(neighbours, inside), aligned), "wide", "scattered")
@@ -230,6 +242,8 @@ class _Usual:
         b = self.b
         offsets = b.sub(self.at, self.base)
         inside = b.both(b.compare("ult", offsets, self.limit), b.compare("ule", b.add(offsets, self.size), self.limit))
+        if self.kind == WRITE:
+            inside = b.both(inside, _in_its_own(b, self.check, self.at, self.group))
         self._all(active, b.both(inside, b.compare("eq", b.both(offsets, self.size - 1), 0)))
         cells = b.shl(b.lshr(offsets, self.shift), 3)
         for number in range(self.each_lane):

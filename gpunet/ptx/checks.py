@@ -323,6 +323,9 @@ class _Teller:
     def _beyond(self, told: Told, arena: Arena, watch: Watch) -> str:
         if told.kind & 512:
             return "outside the local array"
+        named = arena.nearest(told.address)
+        if named is not None and named.start <= told.address < named.start + named.size and told.kind & shadow.STRAY:
+            return "outside the array that its address is computed from, and within this one"
         if self._of_no_block(told, arena, watch):
             return "of the shared memory of a block that the cluster does not have"
         offset = self._in_shared(told, watch)
@@ -352,6 +355,8 @@ class _Teller:
 
     def _in_shared(self, told: Told, watch: Watch) -> int | None:
         """The offset in a block's shared memory, or somewhat beside it."""
+        if told.kind & shadow.STRAY:  # computed from a parameter
+            return None
         for state in watch.states.values():
             state = state.cluster.owner(state, told.address)
             offset = told.address - state.word(shadow.SHARED)

@@ -34,8 +34,9 @@ GUESSES = 128  # a byte of each site: the read there begins a loop of compare-an
 REGIONS = 256  # of the arrays, by their cells' sizes: 1, 2, 4, 8 and 16 bytes
 END_OF_REGIONS = REGIONS + 5 * REGION
 # By groups of accesses: the only array that they may reach, or none, and whether nothing writes it or nobody reads it.
-REACHED, REACHED_BYTES, MOST_REACHED = END_OF_REGIONS, 24, 256  # the first: what is not known
+REACHED, REACHED_BYTES, MOST_REACHED = END_OF_REGIONS, 40, 256  # the first: what is not known
 FROM, SPAN_OF_IT, UNREAD = 0, 8, 16  # where it is only read, its place and its bytes; where nobody reads it, 1
+ONLY, ONLY_BYTES = 24, 32  # its place and its bytes, whatever is done to it
 LAUNCH_BYTES = REACHED + MOST_REACHED * REACHED_BYTES
 
 # Of a block that runs.
@@ -66,6 +67,7 @@ IS_SOURCE = SPECIAL | 2 << CLOCK_SHIFT  # or reads here, among the reads
 
 READ, WRITE, ATOMIC, OF_BLOCK, FLAG = 1, 2, 4, 8, 16  # kinds of accesses; FLAG: volatile in shared memory
 OF_STRUCTURE = 32  # a read for a copy of a whole structure, with its padding
+STRAY_SHIFT, STRAY = 6, 64  # a write that is not in the only array that it may reach
 
 # What Python is told.
 RACE, BEYOND, UNINITIALISED, MISALIGNED, PENDING, FROM_COPY, NEVER_WAITED, ABSENT = range(8)
@@ -207,6 +209,9 @@ def region_of(b, at):
 
 def check_lane(b, now, at, size, kind, site):
     """An access of a thread, whose stamp is `now`; 1 where it must not be."""
+    if kind & STRAY:
+        told(b, BEYOND, now, site, at, 0, size, kind)
+        return 1
     g = u64(b + LAUNCH)
     region = region_of(b, at)
     off = at - u64(region + BASE)

@@ -128,8 +128,8 @@ class Stamps:
         for number, only in enumerate(places.groups):
             if only is not None:
                 first = (shadow.REACHED + shadow.REACHED_BYTES * number) // 8
-                launch[first:first + 3] = *((0, 0) if only.written else (self.address + only.offset, only.size)
-                                            ), not only.read
+                place = self.address + only.offset, only.size
+                launch[first:first + 5] = *((0, 0) if only.written else place), not only.read, *place
         self._places = places
         return self.address
 

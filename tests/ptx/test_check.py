@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from gpunet import ptx
 from gpunet.cli import main
 from gpunet.ptx.arena import Extent
+from gpunet.ptx.places import GAP
 from tests.checker import test_other_data, test_other_sizes
 
 HEAD = ".version 8.0\n.target sm_80\n.address_size 64\n"
@@ -371,3 +372,25 @@ def test_read_only_parts_stay_as_they_are():
     y.flags.writeable = x.flags.writeable = False
     ptx.check(ptx.Kernel(NEXT.replace("@BARRIER@", "bar.sync 0;")), 1, 8, (y, x))
     assert memory.tolist() == list(range(9))
+
+
+@pytest.mark.parametrize("order", ["@WRITE@ @READ@", "@READ@ @WRITE@", "@OWN@ bar.sync 0; @READ@ @WRITE@"])
+def test_a_write_that_lands_in_another_array(order):
+    """Whether anything else writes that one or not, and whether it is read before or after."""
+    body = order.replace("@READ@", "sub.u32 %v, 63, %t; mul.wide.u32 %d, %v, 4; add.s64 %a, %x, %d;\n"
+                         "ld.global.u32 %v, [%a];\n")
+    body = body.replace("@OWN@", "mul.wide.u32 %d, %t, 4; add.s64 %b, %x, %d; st.global.u32 [%b], %t;")
+    body = body.replace("@WRITE@", "add.u32 %v, %t, %far; mul.wide.u32 %d, %v, 4; add.s64 %c, %y, %d;\n"
+                        "st.global.u32 [%c], %t;\n")
+    kernel = ptx.Kernel(f"""{HEAD}.visible .entry stray(.param .u64 y, .param .u64 x, .param .u32 far) {{
+      .reg .b32 %t, %v, %far; .reg .b64 %y, %x, %d, %a, %b, %c;
+      ld.param.u64 %y, [y]; ld.param.u64 %x, [x]; ld.param.u32 %far, [far]; mov.u32 %t, %tid.x; {body} ret; }}""")
+    y, x = np.zeros(64, np.int32), np.ones(64, np.int32)
+    assert ptx.check(kernel, 1, 64, (y, x, 0), names=["y", "x"]) == []
+    for far in range(64 + GAP // 4 - 64, 64 + GAP // 4 + 256, 64):  # x lies somewhere behind y
+        found = ptx.check(kernel, 1, 64, (y, x, far), names=["y", "x"])
+        assert {(each.kind, each.source) for each in found} == {("out of bounds", "st.global.u32 [%c], %t;")}
+        if any("within this one" in each.message for each in found):
+            break
+    else:
+        pytest.fail("no place of x behind y has been found")
