@@ -38,25 +38,28 @@ _WITH_HALVES = frozenset("""
 _NVCC, _NVCC_WITH_HALVES = "#include <gpunet_sim/nvcc.h>", "#include <gpunet_sim/nvcc_halves.h>"
 _CUDA_STD = "#include <gpunet_sim/cuda_std.h>"
 
+# No semicolon: a reason may come to stand within a declaration.
+_BY_PTX = "the PTX engine runs such a kernel (--engine ptx of the commands, GPUNET_SIM=ptx for the device sim)"
 _CUDA_ATOMICS = r"atomic|atomic_ref|atomic_thread_fence|memory_order\w*|thread_scope\w*"
 _REFUSED = tuple((re.compile(pattern), reason) for pattern, reason in (
     (r"\btex(?:1D|2D|3D|Cubemap)\w*|\btexture\s*<|\bsurf(?:1D|2D|3D|Cubemap)\w*|\bcuda(?:Texture|Surface)Object_t\b",
      "textures and surfaces are not simulated: read the array through a pointer"),
     (r"\b__cluster_dims__\b|\bthis_cluster\b|\bcluster_group\b|\b__cluster_\w+|\b__block_size__\b",
-     "thread block clusters are not simulated"),
+     f"thread block clusters are not simulated in C++: {_BY_PTX}"),
     (r"\b(?:this_multi_grid|multi_grid_group)\b", "multi-device grids are not simulated"),
     (r"<<<", "a launch in device code: dynamic parallelism is not simulated"),
     (r"\bcuda(?!GridDependencySynchronize|TriggerProgrammatic)[A-Z]\w*\s*\(",
      "the CUDA runtime cannot be called in a kernel here"),
-    (r"\bwmma::(?!\s*;)(?=\w)|\b(?:load_matrix_sync|store_matrix_sync|mma_sync|fill_fragment)\b(?=\s*\()",
-     "wmma fragments are not simulated: use ldmatrix_* and mma_* of ptx.cuh"),
+    (r"\bwmma::\w+|\b(?:load_matrix_sync|store_matrix_sync|mma_sync|fill_fragment)\b(?=\s*\()",
+     f"wmma fragments are not simulated in C++: {_BY_PTX}, or use ldmatrix_* and mma_* of ptx.cuh"),
     (r"\bcurand\w*", "cuRAND's device functions are not simulated: pass random numbers in, or compute Philox"),
     (rf"(?<![:\w])cuda::(?!(?:std::)?(?:{_CUDA_ATOMICS})\b|std::(?:{host_code.STD_ON_DEVICE})\b|std\s*;)\w+",
-     "of the CUDA C++ library (cuda::) atomic, atomic_ref and what std has are simulated: use the built-in functions "
-     "and ptx.cuh"),
-    (r"\b(?:cub|thrust|cutlass|cute)::\w+", "this library is not simulated"),
+     f"of the CUDA C++ library (cuda::) atomic, atomic_ref and what std has are simulated in C++: {_BY_PTX}, or use "
+     "the built-in functions and ptx.cuh"),
+    (r"\bcub::\w+", f"this library is not simulated in C++: {_BY_PTX}"),
+    (r"\b(?:thrust|cutlass|cute)::\w+", "this library is not simulated"),
     (r"\b(?:torch|at|c10)::\w+", "PyTorch's library is not simulated: pass pointers, sizes and strides"),
-    (r"\b__nv_fp[468]\w*", "floating point of 8 bits and fewer is not simulated"),
+    (r"\b__nv_fp[468]\w*", f"floating point of 8 bits and fewer is not simulated in C++: {_BY_PTX}"),
     (r"\b__(?:shfl|shfl_up|shfl_down|shfl_xor|ballot|any|all)\s*\(",
      "CUDA has removed the warp functions without a mask: use the one whose name ends in _sync"),
 ))  # fmt: skip
