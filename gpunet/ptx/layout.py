@@ -23,6 +23,7 @@ class Warp:
     COUNTED = 52
     GENERATION = 56  # of the cluster's barrier, when the warp arrived at it
     OTHER_SITE = 60  # and another at which lanes of it wait; SITE's where there is none
+    FIRST = 64  # lane of those that run one after another which is first
     TID = (128, 256, 384)  # x, y, z of the lanes
 
 

@@ -15,7 +15,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gpunet.ptx import clusters, flow, layout, model, regions, table, uniform
+from gpunet.ptx import alone, clusters, flow, layout, model, regions, table, uniform
 from gpunet.ptx.context import Kernel, argument_name, function_address, function_name, global_name, lane_bytes
 from gpunet.ptx.emit import (
     ALL,
@@ -63,6 +63,11 @@ class Lowering(Ways):
         self.masks: dict[int, Value] = {}  # of the blocks with which closed regions begin, and those within
         self.given: dict[int, Value] = {}  # of blocks that come straight after their predecessor
         self.straight = self._loops() if kernel.scalars else frozenset()
+        plain = kernel.scalars and function.entry and kernel.counting is None and kernel.checking is None
+        self.loops = (alone.find(self.blocks, self.facts, self.regions, self.straight, self.live_out)
+                      if plain else {})
+        self.own = alone.OneLane(self, self.loops)
+        self.is_alone = False  # the code is for one lane
         self.come: dict[int, list[tuple[Value, str]]] = {}  # lanes that come to these, and the label from which
         self.changed: set[Register] = set()
         self.full = False  # the mask is known to have all lanes
@@ -143,6 +148,8 @@ class Lowering(Ways):
         if register in self.constants and register.type in ("b32", "u32", "s32", "b64", "u64", "s64", "b16", "u16",
                                                             "s16"):
             return constant(table.ir(register.type), self.constants[register])
+        if self.is_alone:
+            return self.own.read(register)
         if register not in self.values:
             self.values[register], self.since[register] = self._load(register), self.number
         return self.values[register]
@@ -182,12 +189,18 @@ class Lowering(Ways):
                 value = self.b.resize(value, to, signed)
             else:
                 value = self.fit(value, to)
+        if self.is_alone:
+            return self.own.write(operand, value)
         if self.guarded:
             value = self.b.select(self.active, value, self.current(operand))
         self.values[operand], self.since[operand] = value, self.number
         self.changed.add(operand)
 
     def special(self, name: str) -> Value:
+        value = self._special(name)
+        return self.own.of(value) if self.is_alone else value
+
+    def _special(self, name: str) -> Value:
         b = self.b
         if name.startswith("%tid."):
             return b.load(b.at("%warp", Warp.TID["xyz".index(name[-1])]), "i32", True)
@@ -225,6 +238,10 @@ class Lowering(Ways):
 
     def symbol(self, symbol: model.Symbol) -> Value:
         """A variable's address: of shared memory an offset, else the host's own."""
+        value = self._symbol(symbol)
+        return self.own.of(value) if self.is_alone else value
+
+    def _symbol(self, symbol: model.Symbol) -> Value:
         b, name = self.b, symbol.name
         if name in self.variables:
             base, stride = self.variables[name]
@@ -269,6 +286,15 @@ class Lowering(Ways):
         yield
         self.mask, self.full, self.guarded, self._active = before
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Code for one lane."""
+        before = self.mask, self.full, self.guarded, self._active
+        self.mask, self.full, self.guarded, self._active, self.is_alone = constant("i32", 1), False, False, None, True
+        yield
+        self.mask, self.full, self.guarded, self._active = before
+        self.is_alone, self.carry = False, None
+
     def guard(self, instruction: Instruction) -> Value:
         assert instruction.guard is not None
         predicate = self.read(instruction.guard.register, "pred")
@@ -290,6 +316,7 @@ class Lowering(Ways):
         b.emit(f"store i32 {self.kernel.fuel}, ptr %fuel")
         for number in self._summed():
             b.emit(f"%lanes{number} = alloca i32")
+        self.own.begin()
         if self.kernel.checking is not None:
             self.kernel.checking.stack(self)
         if self.function.entry:
@@ -299,7 +326,7 @@ class Lowering(Ways):
             size = self.held + 4 * len(self.blocks) - self.ready
             b.module.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
             b.emit(f"call void @llvm.memset.p0.i64(ptr {b.at('%frame', self.ready)}, i8 0, i64 {size}, i1 false)")
-            self._wait_at(0, Value("%lanes", "i32"))
+            self.wait_at(0, Value("%lanes", "i32"))
         b.jump("dispatch")
         for number in range(len(self.blocks)):
             self._block(number)
@@ -335,6 +362,8 @@ class Lowering(Ways):
         self.full = (not apart and number not in self.facts.fewer and self.kernel.whole_warps and self.function.entry)
         self.mask = constant("i32", -1) if self.full else (
             (within or Value("%mask", "i32")) if apart else b.load("%live", "i32"))
+        if number in self.loops:
+            self.own.few_lanes(self.loops[number])
         counting = self.kernel.counting
         if counting is not None:
             counting.block(self)
@@ -397,9 +426,9 @@ class Lowering(Ways):
             if end.guard is not None:
                 leaving = b.both(self.mask, b.mask_of(self.guard(end)))
                 self._keep()
-                self._leave(leaving)
+                self.leave(leaving)
                 return self._rest(block.following, leaving)
-            self._leave(self.mask)
+            self.leave(self.mask)
             b.jump("dispatch")
         else:
             self._barrier(end)
@@ -423,15 +452,15 @@ class Lowering(Ways):
                 leaving, rest = taken, block.following
             else:
                 leaving, rest = b.both(self.mask, b.invert(taken)), to
-            self._leave(leaving)
+            self.leave(leaving)
             return self._rest(rest, leaving)
         if predicate.vector:
             taken = b.both(self.mask, b.mask_of(predicate))
             rest = b.both(self.mask, b.invert(taken))
-            self._wait_at(block.following, rest)
+            self.wait_at(block.following, rest)
             if to <= number and to in self.straight:
                 return self._straight(to, taken)
-            self._wait_at(to, taken)
+            self.wait_at(to, taken)
             return b.jump("dispatch")
         yes, no = b.fresh("yes"), b.fresh("no")
         b.branch(predicate, yes, no)
@@ -447,7 +476,7 @@ class Lowering(Ways):
             return self.scalar(predicate)
         return predicate
 
-    def _leave(self, leaving: Value) -> None:
+    def leave(self, leaving: Value) -> None:
         if self.kernel.checking is not None and self.function.entry:
             self.kernel.checking.leave(self, leaving)
         if self.function.entry:
@@ -467,7 +496,7 @@ class Lowering(Ways):
         if self.number in self.facts.apart or to in self.facts.apart:
             if self.number in self.facts.apart and to in self.straight and to <= self.number:
                 return self._straight(to, self.mask)
-            self._wait_at(to, self.mask)
+            self.wait_at(to, self.mask)
             b.jump("dispatch")
         elif to > self.number:
             b.jump(f"B{to}")
@@ -479,7 +508,7 @@ class Lowering(Ways):
             b.label(again)
             b.jump(f"B{to}")
             b.label(rest)
-            self._wait_at(to, self.mask)
+            self.wait_at(to, self.mask)
             b.jump("dispatch")
 
     # ---- barriers ----------------------------------------------------------------------------------------------------

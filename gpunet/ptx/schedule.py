@@ -149,7 +149,7 @@ def _begin(module: Module, frame_bytes: int, block_count: int, checking: bool) -
     present = b.load(b.at(frame, Warp.PRESENT), "i32")
     for place, value in ((Warp.LIVE, present), (Warp.PICKED, constant("i32", -1)),
                          *((each, constant("i32", 0)) for each in (
-                             Warp.HELD, Warp.RELEASED, Warp.STATE, Warp.ADDING, Warp.COUNTED))):
+                             Warp.HELD, Warp.RELEASED, Warp.STATE, Warp.ADDING, Warp.COUNTED, Warp.FIRST))):
         b.store(value, b.at(frame, place))
     waiting = b.at(frame, layout.WARP_BYTES_BEFORE_REGISTERS)
     b.emit(f"call void @llvm.memset.p0.i64(ptr {waiting}, i8 0, i64 {ready_bytes + 8 * block_count}, i1 false)")

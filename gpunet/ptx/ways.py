@@ -155,7 +155,7 @@ class Ways:
         self.come[to].append((lanes, round_))
         b.jump(f"B{to}")
         b.label(rest)
-        self._wait_at(to, lanes)
+        self.wait_at(to, lanes)
         b.jump("dispatch")
 
     # ---- the dispatcher ----------------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ class Ways:
         b.store(constant("i32", 0), b.at("%warp", Warp.HELD))
         for number in held:
             pointer = b.at("%frame", self.held + 4 * number)
-            self._wait_at(number, b.load(pointer, "i32"))
+            self.wait_at(number, b.load(pointer, "i32"))
             b.store(constant("i32", 0), pointer)
         b.jump(on)
         b.label(on)
@@ -255,7 +255,7 @@ class Ways:
             b.jump("some")
             b.label("some")
 
-    def _wait_at(self, number: int, mask: Value) -> None:
+    def wait_at(self, number: int, mask: Value) -> None:
         """Lanes, possibly none, wait at a block."""
         b = self.b
         pointer = b.at("%frame", self.pending + 4 * number)
