@@ -17,7 +17,7 @@ PROGRAMS, QUICK = 16, 3
 
 class Program:
     """Statements on %v0 to %v5: arithmetic, branches, loops, loads, early returns; barriers and shuffles where all
-    threads pass."""
+    threads pass. Other registers, of all widths, and a thread's own place in shared memory go into the results, too."""
 
     def __init__(self, seed):
         self.random, self.lines, self.labels = random.Random(seed), [], 0
@@ -38,7 +38,8 @@ class Program:
 
     def statements(self, depth, count):
         for _ in range(count):
-            kind = self.random.choice(["plain"] * 5 + ["load", "if", "if", "loop", "guard"] + ["leave"] * (depth > 0)
+            kind = self.random.choice(["plain"] * 5 + ["load", "if", "if", "loop", "uneven", "guard", "other", "other"]
+                                      + ["leave"] * (depth > 0)
                                       + ["barrier", "shuffle", "vote"] * (depth == 0))
             getattr(self, kind)(depth)
 
@@ -54,6 +55,16 @@ class Program:
         to, index = self.any(), self.random.choice([self.any(), "%u", "%block"])
         self.lines.append(f"and.b32 %x, {index}, 63; mul.wide.u32 %at, %x, 4; add.s64 %at, %table, %at; "
                           f"ld.global.u32 {to}, [%at];")
+
+    def other(self, depth):
+        """Registers of other widths, a predicate that is kept, a branch to the end, the own place in memory."""
+        self.lines.append(self.random.choice([
+            "cvt.u64.u32 %at, {0}; add.u64 %w, %w, %at;", "mul.wide.u32 %at, {0}, 3; xor.b64 %w, %w, %at;",
+            "cvt.u16.u32 %h, {0}; add.u16 %g, %g, %h;", "st.shared.u32 [%own], {0};", "ld.shared.u32 {0}, [%own];",
+            "and.b32 %x, {0}, 15; cvt.rn.f32.u32 %e, %x; fma.rn.f32 %f, %f, 0f3F000000, %e;",
+            "setp.gt.u32 %q, {0}, {1};", "@%q add.u32 {0}, {0}, {1};", "selp.u32 {0}, {0}, {1}, %q;",
+            "@%q st.shared.u32 [%own], {0};", "@!%q ld.shared.u32 {0}, [%own];", "mov.u32 {0}, %laneid;",
+            "setp.eq.u32 %p, {0}, {1}; @%p bra END;"]).format(self.any(), self.any()))
 
     def leave(self, depth):
         self.lines.append(f"setp.eq.u32 %p, {self.any()}, {self.random.randrange(40)}; @%p bra OUT;")
@@ -90,9 +101,20 @@ class Program:
         """A number of rounds that is alike in all lanes, or not; and now and then a way out in the middle."""
         if depth > 2:
             return
-        head, out, counter = self.label(), self.label(), f"%c{depth}"
         rounds = self.random.choice([self.any(), "%u", "%lane", "3"])
-        self.lines.append(f"and.b32 {counter}, {rounds}, 7; {head}: setp.eq.u32 %p, {counter}, 0; @%p bra {out}; "
+        self.rounds(depth, f"and.b32 %c{depth}, {rounds}, 7;")
+
+    def uneven(self, depth):
+        """A number of rounds that each lane reads; most have none or few."""
+        if depth > 2:
+            return
+        self.load(depth)
+        self.rounds(depth, f"ld.global.u32 %c{depth}, [%at]; and.b32 %c{depth}, %c{depth}, 31; "
+                           f"sub.u32 %x, 31, %c{depth}; shr.u32 %x, %x, 2; shr.u32 %c{depth}, %c{depth}, %x;")
+
+    def rounds(self, depth, begin):
+        head, out, counter = self.label(), self.label(), f"%c{depth}"
+        self.lines.append(f"{begin} {head}: setp.eq.u32 %p, {counter}, 0; @%p bra {out}; "
                           f"sub.u32 {counter}, {counter}, 1;")
         self.statements(depth + 1, self.random.randrange(1, 4))
         if self.random.random() < 0.4:
@@ -104,17 +126,24 @@ class Program:
     def text(self):
         start = " ".join(f"mad.lo.u32 %v{n}, {source}, {n + 3}, {n};" for n, source in
                          enumerate(("%lane", "%u", "%block", "%lane", "%u", "%lane")))
-        end = " ".join(f"st.global.u32 [%out+{4 * n}], %v{n};" for n in range(REGISTERS))
+        ends = " ".join(f"st.global.u32 [%out+{4 * n}], %v{n};" for n in range(REGISTERS))
+        end = f"""cvt.u32.u64 %x, %w; add.u32 %v0, %v0, %x; mov.b32 %x, %f; xor.b32 %v1, %v1, %x;
+          cvt.u32.u16 %x, %g; add.u32 %v2, %v2, %x; ld.shared.u32 %x, [%own]; add.u32 %v3, %v3, %x;
+          @%q add.u32 %v4, %v4, 1; {ends}"""
         return f"""{HEAD}.visible .entry f(.param .u64 out, .param .u64 table, .param .u32 u)
-        {{ .reg .b32 %v<{REGISTERS}>, %c<4>, %u, %lane, %block, %x, %n, %mine, %other; .reg .pred %p;
-          .reg .b64 %out, %table, %at; .shared .align 4 .b8 line[256];
+        {{ .reg .b32 %v<{REGISTERS}>, %c<4>, %u, %lane, %block, %x, %n, %mine, %other, %own;
+          .reg .pred %p, %q; .reg .b64 %out, %table, %at, %w; .reg .b16 %g, %h; .reg .f32 %e, %f;
+          .shared .align 4 .b8 line[512];
           ld.param.u64 %out, [out]; ld.param.u64 %table, [table]; ld.param.u32 %u, [u];
           mov.u32 %lane, %tid.x; mov.u32 %block, %ctaid.x; mov.u32 %n, %ntid.x;
           mov.u32 %x, line; shl.b32 %mine, %lane, 2; add.u32 %mine, %x, %mine;
+          add.u32 %own, %mine, 256; st.shared.u32 [%own], %lane; mov.u64 %w, 0; mov.u16 %g, 0; mov.f32 %f, 0f00000000;
+          setp.lt.u32 %q, %lane, 9;
           sub.u32 %other, %n, %lane; sub.u32 %other, %other, 1; shl.b32 %other, %other, 2; add.u32 %other, %x, %other;
           mad.lo.u32 %x, %block, %n, %lane; mul.wide.u32 %at, %x, {4 * REGISTERS}; add.s64 %out, %out, %at;
           {start} {chr(10).join(self.lines)}
-        OUT: {end} ret; }}"""
+        OUT: {end}
+        END: ret; }}"""
 
 
 @pytest.mark.parametrize("seed", [pytest.param(seed, marks=pytest.mark.slow if seed >= QUICK else ())
