@@ -1,7 +1,8 @@
 """What the lanes of a warp do together. Source: PTX ISA, 9.7.9.6 (shfl) and 9.7.13.
 
 The lanes that take part are those that are together at the instruction: the dispatcher lets lanes that came apart meet
-again before it goes on. A mask of members that names others is not waited for.
+again before it goes on. A mask of members that names others is not waited for; lanes that name different masks are
+groups of their own.
 
 activemask gives those that are together; for the checker's second launch each lane alone, which a device may give
 too. A collective whose mask names the lane alone then concerns nobody else.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gpunet.ptx.emit import LANES, Builder, Value, constant, lanes
+from gpunet.ptx.emit import ALL, LANES, Builder, Value, constant, lanes
 from gpunet.ptx.lower import Lowering
 from gpunet.ptx.model import Discard, Instruction, Operand, Pair
 from gpunet.ptx.table import meaning
@@ -83,29 +84,25 @@ def permute(b: Builder, value: Value, sources: Value) -> Value:
 
 @meaning("vote", modifiers="sync all any uni ballot b32 pred")
 def vote(low: Lowering, i: Instruction) -> None:
-    b = low.b
+    b, group = low.b, _members(low, i)
     predicate = low.read(i.operands[1], "pred")
     if not predicate.vector:
         predicate = b.spread(predicate)
-    yes = b.both(low.mask, b.mask_of(predicate))
-    tests = {"ballot": lambda: yes, "any": lambda: b.compare("ne", yes, 0), "all": lambda: b.compare("eq", yes,
-                                                                                                     low.mask),
-             "uni": lambda: b.either(b.compare("eq", yes, low.mask), b.compare("eq", yes, 0))}
-    alone = {"ballot": lambda: b.select(predicate, _OWN, 0), "uni": lambda: b.spread(constant("i1", 1))}
-    name = next(each for each in tests if i.has(each))
-    low.write(i.operands[0], _or_alone(low, i, tests[name](), alone.get(name, lambda: predicate)))
+    yes = b.both(group, b.mask_of(predicate))
+    tests = {"ballot": lambda: yes, "any": lambda: b.compare("ne", yes, 0), "all": lambda: b.compare("eq", yes, group),
+             "uni": lambda: b.either(b.compare("eq", yes, group), b.compare("eq", yes, 0))}
+    low.write(i.operands[0], next(tests[name]() for name in tests if i.has(name)))
 
 
 _OWN = lanes("i32", [1 << lane for lane in range(LANES)])
 
 
-def _or_alone(low: Lowering, i: Instruction, together: Value, alone: Callable[[], Value]) -> Value:
-    """A collective's result; for a lane that is alone in its mask another, where lanes are kept apart."""
-    if not low.kernel.lanes_apart:
-        return together
-    b = low.b
-    named = b.spread(low.read(i.operands[-1], "b32"))
-    return b.select(b.compare("eq", named, _OWN), b.spread(alone()), b.spread(together))
+def _members(low: Lowering, i: Instruction) -> Value:
+    """The lanes that are here of those that take part with each: a vector where lanes may name different ones, as those
+    of a warp's tiles do."""
+    if not i.has("sync") or (low.known(i.operands[-1]) or 0) & ALL == ALL:
+        return low.mask
+    return low.b.both(low.read(i.operands[-1], "b32"), low.mask)
 
 
 @meaning("activemask", modifiers="b32")
@@ -116,16 +113,15 @@ def activemask(low: Lowering, i: Instruction) -> None:
 @meaning("match", modifiers="sync any all b32 b64")
 def match(low: Lowering, i: Instruction) -> None:
     """The lanes that have the same value; .all: the mask if all have, else 0."""
-    b = low.b
+    b, group = low.b, _members(low, i)
     result, alike = _two(i.operands[0])
     value = b.spread(low.read(i.operands[1], i.type))
-    same = b.through("match", _same, value, low.mask)
+    same = b.both(b.through("match", _same, value, low.mask), group)
     if i.has("any"):
-        low.write(result, _or_alone(low, i, same, lambda: _OWN))
-        return
-    every = b.compare("eq", b.extract(same, b.first(low.mask)), low.mask)
-    low.write(result, _or_alone(low, i, b.select(every, low.mask, 0), lambda: _OWN))
-    low.write(alike, _or_alone(low, i, every, lambda: constant("i1", 1)))
+        return low.write(result, same)
+    every = b.compare("eq", same, group)
+    low.write(result, b.select(every, b.spread(group), b.spread(constant("i32", 0))))
+    low.write(alike, every)
 
 
 def _same(b: Builder, value: Value, mask: Value) -> Value:
@@ -144,30 +140,64 @@ def redux(low: Lowering, i: Instruction) -> None:
     signed = i.type == "s32"
     name = {"min": "smin" if signed else "umin", "max": "smax" if signed else "umax"}.get(operation, operation)
     nothing = {"add": 0, "or": 0, "xor": 0, "and": -1, "umin": -1, "umax": 0, "smin": 2**31 - 1, "smax": -2**31}[name]
-    own = b.spread(low.read(i.operands[1], i.type))
-    value = b.select(low.active, own, b.spread(constant("i32", nothing)))
     b.module.declarations.add(f"declare i32 @llvm.vector.reduce.{name}.v{LANES}i32(<{LANES} x i32>)")
-    total = b.value(f"call i32 @llvm.vector.reduce.{name}.v{LANES}i32({value})", "i32")
-    low.write(i.operands[0], _or_alone(low, i, total, lambda: own))
+
+    def total(b: Builder, value: Value, group: Value) -> Value:
+        value = b.select(b.lanes_of(group), value, b.spread(constant("i32", nothing)))
+        return b.value(f"call i32 @llvm.vector.reduce.{name}.v{LANES}i32({value})", "i32")
+
+    low.write(i.operands[0], _reduced(low, i, f"redux.{name}", b.spread(low.read(i.operands[1], i.type)), total))
 
 
 def _redux_of_floats(low: Lowering, i: Instruction) -> None:
     """Half with half, quarter with quarter: NaN loses against a number, or with .NaN wins."""
-    b, value = low.b, low.b.spread(low.read(i.operands[1], "f32"))
-    own = value = b.call("fabs", value) if i.has("abs") else value
+    value = low.b.spread(low.read(i.operands[1], "f32"))
+    value = low.b.call("fabs", value) if i.has("abs") else value
     name = ("minimum" if i.has("min") else "maximum") + ("" if i.has("NaN") else "num")
-    first = b.extract(value, b.first(low.mask))
-    value = b.select(low.active, value, b.spread(first))
-    for distance in (16, 8, 4, 2, 1):
-        value = b.call(name, value, b.permute(value, [lane ^ distance for lane in range(LANES)]))
-    low.write(i.operands[0], _or_alone(low, i, b.extract(value, 0), lambda: own))
+
+    def total(b: Builder, value: Value, group: Value) -> Value:
+        first = b.extract(value, b.both(b.call("cttz", group, flags=(False,)), LANES - 1))
+        value = b.select(b.lanes_of(group), value, b.spread(first))
+        for distance in (16, 8, 4, 2, 1):
+            value = b.call(name, value, b.permute(value, [lane ^ distance for lane in range(LANES)]))
+        return b.extract(value, 0)
+
+    low.write(i.operands[0], _reduced(low, i, f"redux.{name}", value, total))
+
+
+def _reduced(low: Lowering, i: Instruction, name: str, value: Value,
+             total: Callable[[Builder, Value, Value], Value]) -> Value:
+    """One number of the values of each group of lanes."""
+    group = _members(low, i)
+    if not group.vector:
+        return total(low.b, value, group)
+
+    def of_each(b: Builder, value: Value, group: Value, here: Value) -> Value:
+        b.emit("%left.p = alloca i32")
+        b.emit(f"%result.p = alloca {value.ir}, align 128")
+        b.store(here, "%left.p")
+        b.store(value, "%result.p", 128)
+        b.branch(b.compare("eq", here, 0), "over", "turn")
+        b.label("turn")
+        left = b.load("%left.p", "i32")
+        members = b.extract(group, b.first(left))
+        same = b.both(b.mask_of(b.compare("eq", group, members)), left)
+        found = b.spread(total(b, value, members))
+        b.store(b.select(b.lanes_of(same), found, b.load("%result.p", value.type, True, 128)), "%result.p", 128)
+        rest = b.both(left, b.invert(same))
+        b.store(rest, "%left.p")
+        b.branch(b.compare("ne", rest, 0), "turn", "over")
+        b.label("over")
+        return b.load("%result.p", value.type, True, 128)
+
+    return low.b.through(name, of_each, value, group, low.mask)
 
 
 @meaning("elect", modifiers="sync")
 def elect(low: Lowering, i: Instruction) -> None:
-    """One lane of the mask, its lowest."""
+    """One lane of the members, their lowest."""
     b = low.b
     which, chosen = _two(i.operands[0])
-    number, first = lanes("i32", range(LANES)), b.first(low.mask)
-    low.write(which, _or_alone(low, i, first, lambda: number))
-    low.write(chosen, _or_alone(low, i, b.compare("eq", number, first), lambda: constant("i1", 1)))
+    first = b.call("cttz", _members(low, i), flags=(False,))
+    low.write(which, first)
+    low.write(chosen, b.compare("eq", lanes("i32", range(LANES)), first))

@@ -145,6 +145,48 @@ def test_collectives(scalars):
         assert row.tolist() == np.asarray(COLLECTIVES[name]).astype(np.int64).tolist(), name
 
 
+TILES = VALUES.reshape(4, 8)
+FIRST = LANES // 8 * 8
+
+
+def in_tiles(find):
+    """What `find` says of eight lanes' values, for each of them."""
+    return np.repeat([find(row) for row in TILES], 8)
+
+
+OF_TILES = {
+    "setp.gt.u32 %p, %v, 2; vote.sync.ballot.b32 %r, %p, %m;":
+        in_tiles(lambda row: sum(1 << k for k in range(8) if row[k] > 2)) << FIRST,
+    "setp.eq.u32 %p, %t, 9; vote.sync.any.pred %p, %p, %m; selp.u32 %r, 1, 0, %p;": FIRST == 8,
+    "setp.ne.u32 %p, %t, 9; vote.sync.all.pred %p, %p, %m; selp.u32 %r, 1, 0, %p;": FIRST != 8,
+    "setp.lt.u32 %p, %t, 12; vote.sync.uni.pred %p, %p, %m; selp.u32 %r, 1, 0, %p;": FIRST != 8,
+    "match.any.sync.b32 %r, %v, %m;":
+        [sum(1 << k for k in range(FIRST[t], FIRST[t] + 8) if VALUES[k] == VALUES[t]) for t in LANES],
+    "shr.u32 %r, %t, 4; match.all.sync.b32 %r|%p, %r, %m;": 255 << FIRST,
+    "setp.eq.u32 %p, %t, 9; selp.u32 %r, 1, 0, %p; match.all.sync.b32 %r|%p, %r, %m;":
+        np.where(FIRST == 8, 0, 255 << FIRST),
+    "redux.sync.add.s32 %r, %v, %m;": in_tiles(np.sum),
+    "redux.sync.min.u32 %r, %t, %m;": FIRST,
+    "redux.sync.or.b32 %r, %t, %m;": FIRST + 7,
+    f"{FLOATS} redux.sync.max.f32 %x, %x, %m; mov.b32 %r, %x;":
+        in_tiles(lambda row: np.float32(2 - min(row)).view("u4")),
+    "elect.sync %r|%p, %m;": FIRST,
+    "elect.sync %r|%p, %m; selp.u32 %r, 1, 0, %p;": LANES == FIRST,
+}
+
+
+@BOTH
+def test_collectives_of_tiles_of_a_warp(scalars):
+    """Lanes that name different masks, as those of cooperative groups' tiles do, are groups of their own."""
+    out = np.zeros((len(OF_TILES), 32), np.uint32)
+    rows = "".join(f"{{ {text} st.global.u32 [%at+{128 * n}], %r; }}\n" for n, text in enumerate(OF_TILES))
+    launch(f"""{LANE} {out_at()} .reg .b32 %v, %r, %m, %first; .reg .pred %p;
+      mul.lo.u32 %v, %t, 7; rem.u32 %v, %v, 5; and.b32 %first, %t, 24; mov.u32 %m, 255; shl.b32 %m, %m, %first;
+      {rows} ret;""", (1,), (32,), out, scalars=scalars)
+    for (name, expected), row in zip(OF_TILES.items(), out, strict=True):
+        assert row.tolist() == np.asarray(expected).astype(np.int64).tolist(), name
+
+
 ATOMICS = {
     "atom.global.add.u32 %r, [%base], %t;": ("u4", 5, lambda lanes: 5 + sum(lanes)),
     "red.global.max.s32 [%base], %t;": ("i4", -3, max),
