@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.kernel.common_memory import common
 from gpunet.kernel.unwritten import Unwritten
 from gpunet.ptx.places import GAP, Place, Places
 from gpunet.ptx.shadow import UNWRITTEN
@@ -135,8 +136,8 @@ class Arena:
                 if isinstance(each, np.ndarray) and each.ndim:
                     arrays[id(each)] = each
                     bound[id(each)] = (*bound.get(id(each), ()), number)
-        known = apart(extents) if extents else []
-        shared = overlapping(arrays, known)
+        known = _apart(extents) if extents else []
+        shared = {id(each): each for each in common(arrays.values(), [(each.address, each.size) for each in known])}
         wanted: list[tuple[np.ndarray | Extent, int, frozenset[int]]] = [
             (each, each.nbytes, frozenset(bound[key])) for key, each in arrays.items() if key not in shared]
         more = [Extent(address, value.nbytes, _poison(value)) for _, address, value in direct
@@ -144,7 +145,7 @@ class Arena:
         more += [Extent(each.ctypes.data, each.nbytes, each.itemsize if isinstance(each, Unwritten) else 0)
                  for each in shared.values()]
         if more:
-            known = apart((*known, *more))
+            known = _apart((*known, *more))
         reached: dict[int, list[int]] = {id(each): [*loose] for each in known}
         for number, address, _ in direct:
             of = _around(known, address)
@@ -301,24 +302,7 @@ def _around(extents: list[Extent], address: int) -> Extent | None:
     return None
 
 
-def overlapping(arrays: dict[int, np.ndarray], extents: list[Extent]) -> dict[int, np.ndarray]:
-    """The arrays, by their keys, that have memory in common with others or with extents. Those in steps, which are
-    copied to lie one element after another, are left out."""
-    if len(arrays) + len(extents) < 2:
-        return {}
-    spans = sorted([(each.ctypes.data, each.nbytes, key) for key, each in arrays.items()
-                    if each.nbytes and each.flags.c_contiguous]
-                   + [(each.address, each.size, -1) for each in extents])
-    found, end, last = {}, 0, -1
-    for start, size, key in spans:
-        if start < end:
-            found |= {each: arrays[each] for each in (key, last) if each >= 0}
-        if start + size > end:
-            end, last = start + size, key
-    return found
-
-
-def apart(extents: Iterable[Extent]) -> list[Extent]:
+def _apart(extents: Iterable[Extent]) -> list[Extent]:
     """The memory of extents, of which some may overlap: each byte has one place in the arena, or what is written to
     one would be lost under the other's old content. Elements count as not written where the extents agree on that,
     or where all that differs is that one does not say."""

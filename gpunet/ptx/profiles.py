@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from gpunet.kernel import compilers, sass
+from gpunet.kernel.common_memory import common, joined
 from gpunet.kernel.nvrtc import Resources
 from gpunet.kernel.occupancy import Occupancy, capability_of, occupancy
 from gpunet.ptx import costs, launch, program
-from gpunet.ptx.arena import Extent, apart, overlapping
 from gpunet.ptx.function import Function
 from gpunet.ptx.reader import read
 from gpunet.ptx.roofline import Roofline, roofline
@@ -199,12 +199,11 @@ class Arrays:
                     self._given.setdefault(id(each), each)
                 elif (address := getattr(each, "_address", None)) is not None:
                     self.extents.append((address, getattr(each, "nbytes", 0)))
-        shared = overlapping(self._given, [])
+        shared = {id(each): each for each in common(self._given.values())}
         parts = [(array.nbytes, [(key, 0)]) for key, array in self._given.items() if key not in shared]
-        for extent in apart([Extent(array.ctypes.data, array.nbytes) for array in shared.values()]):
-            inside = [(key, offset) for key, array in shared.items()
-                      if 0 <= (offset := array.ctypes.data - extent.address) < extent.size]
-            parts.append((extent.size, inside))
+        for start, size in joined((array.ctypes.data, array.nbytes) for array in shared.values()):
+            parts.append((size, [(key, array.ctypes.data - start) for key, array in shared.items()
+                                 if 0 <= array.ctypes.data - start < size]))
         self._memory = mmap.mmap(-1, sum(size + -size % 256 for size, _ in parts) + 4096)
         whole, at = np.frombuffer(self._memory, np.uint8), 256
         for size, inside in parts:

@@ -309,3 +309,26 @@ def test_the_array_module_is_imported_when_it_is_asked_for():
     assert done.stdout == "gpunet.sim.cupy\n", done.stderr
     with pytest.raises(AttributeError, match=r"module 'gpunet\.sim' has no attribute 'cuda'"):
         sim.cuda  # noqa: B018
+
+
+NEXT = 'extern "C" __global__ void next(int* y, const int* x) {{ int v = x[threadIdx.x]; {} y[threadIdx.x] = v + 100; }}'
+
+
+@pytest.mark.parametrize("y_from, x_from", [(0, 1), (1, 0), (0, 0), (0, 9)])
+def test_arrays_that_have_memory_in_common(y_from, x_from):
+    memory = np.arange(20, dtype=np.int32)
+    expected = memory.copy()
+    expected[y_from:y_from + 8] = memory[x_from:x_from + 8] + 100
+    kernel = sim.Module(NEXT.format("__syncthreads();")).get_function("next")
+    assert sim.check(kernel, 1, 8, (memory[y_from:y_from + 8], memory[x_from:x_from + 8])) == []
+    assert memory.tolist() == expected.tolist()
+
+
+def test_mistakes_in_arrays_that_have_memory_in_common():
+    memory = np.arange(9, dtype=np.int32)
+    kernel = sim.Module(NEXT.format("")).get_function("next")
+    assert sim.check(kernel, 1, 8, (memory[:8].copy(), memory[1:])) == []
+    assert {each.kind for each in sim.check(kernel, 1, 8, (memory[:8], memory[1:]))} == {"race"}
+    assert sim.check(kernel, 1, 8, (memory[:8], memory)) == []  # which begin at one place
+    beyond, = sim.check(kernel, 1, 10, (memory[:8], memory))
+    assert beyond.kind == "out of bounds" and beyond.thread == (9, 0, 0)

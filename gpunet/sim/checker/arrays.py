@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.kernel.common_memory import common, joined
 from gpunet.kernel.unwritten import Unwritten
 from gpunet.sim import memory
 from gpunet.sim.checker.locate import ArrayName
@@ -82,11 +83,16 @@ class Structure(bytes):
 class Arrays:
     """The arrays of a launch: NumPy's, and allocations on this process's simulated device."""
 
-    def __init__(self) -> None:
+    def __init__(self, args: tuple = ()) -> None:
+        given = [each for value in args for each in ([inner for _, inner in value.places()[0]]
+                                                     if isinstance(value, Record) else [value])]
+        self._common = common({id(each): each for each in given if isinstance(each, np.ndarray) and each.ndim}.values())
+        self._spans = joined((_address_of(each), each.nbytes) for each in self._common)
         # By argument and, in a structure, place (else -1): bytes of an element (0: not known), shape.
         self._given: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {}
-        self._numbers: dict[int, int] = {}  # by the address of the first byte
-        self._sources: list[tuple[bytes, int, np.ndarray | int]] = []  # bytes, poison, where to copy back to
+        self._numbers: dict[Any, int] = {}  # by the address of the first byte, or by the array's identity
+        # Bytes, poison, where to copy back to: arrays and their places, or a device's memory.
+        self._sources: list[tuple[bytes, int, list[tuple[np.ndarray, int]] | int]] = []
 
     def argument(self, number: int, value: Any) -> Any:
         """The argument as `Packer` takes it."""
@@ -96,9 +102,9 @@ class Arrays:
 
     def _number_or_array(self, number: int, value: Any, place: int = -1) -> Any:
         if isinstance(value, np.ndarray) and value.ndim:
-            array = self._numpy(value)
+            array, offset = self._numpy(value)
             self._given[number, place] = value.dtype.itemsize, value.shape
-            return Pointer(array, 0, value.dtype, value.shape)
+            return Pointer(array, offset, value.dtype, value.shape)
         if isinstance(value, np.generic | int | float):
             return value
         address = getattr(value, "_address", getattr(value, "ptr", None))
@@ -134,8 +140,10 @@ class Arrays:
                 continue
             if isinstance(target, int):
                 ctypes.memmove(target, new, len(new))
-            elif target.flags.writeable:
-                target[...] = np.frombuffer(new, target.dtype).reshape(target.shape)
+                continue
+            for array, place in target:
+                if array.flags.writeable:
+                    array[...] = np.frombuffer(new, array.dtype, array.size, place).reshape(array.shape)
 
     def named(self, started: Started,
               fields: Callable[[int, int], tuple[str, int]]) -> dict[tuple[int, int], ArrayName]:
@@ -152,13 +160,22 @@ class Arrays:
             names[number, place] = ArrayName(name, size, shape if size == itemsize else ())
         return names
 
-    def _numpy(self, array: np.ndarray) -> int:
-        key = array.__array_interface__["data"][0] if array.size else id(array)
+    def _numpy(self, array: np.ndarray) -> tuple[int, int]:
+        """The number of an array, and its place in it: several that have memory in common are one."""
+        for start, size in self._spans if any(each is array for each in self._common) else ():
+            if start <= (address := _address_of(array)) < start + size:
+                if start not in self._numbers:
+                    within = [(each, _address_of(each) - start) for each in self._common
+                              if start <= _address_of(each) < start + size]
+                    poisons = {_poison_of_numpy(each) for each, _ in within}
+                    self._add(start, ctypes.string_at(start, size), poisons.pop() if len(poisons) == 1 else 0, within)
+                return self._numbers[start], address - start
+        key = "array", id(array)
         if key not in self._numbers:
-            self._add(key, array.tobytes(), array.dtype.itemsize if isinstance(array, Unwritten) else 0, array)
-        return self._numbers[key]
+            self._add(key, array.tobytes(), _poison_of_numpy(array), [(array, 0)])
+        return self._numbers[key], 0
 
-    def _add(self, key: int, content: bytes, poison: int, target: np.ndarray | int) -> None:
+    def _add(self, key: Any, content: bytes, poison: int, target: list[tuple[np.ndarray, int]] | int) -> None:
         self._numbers[key] = len(self._sources)
         self._sources.append((content, poison, target))
 
@@ -181,6 +198,14 @@ class Arrays:
                 pointers.append((place, Pointer(*found)))
                 self._given[number, place] = 0, ()
         return Structure(content, pointers)
+
+
+def _address_of(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
+
+
+def _poison_of_numpy(array: np.ndarray) -> int:
+    return array.dtype.itemsize if isinstance(array, Unwritten) else 0
 
 
 def pointers(values: tuple, places: list[int], first: int) -> Iterator[tuple[int, int, int]]:

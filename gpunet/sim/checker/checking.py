@@ -69,7 +69,7 @@ def check_printing(kernel: Function, grid: int | tuple, block: int | tuple, args
 
 def _check(kernel: Function, grid: tuple, block: tuple, args: tuple, shared_mem: int, timeout: float,
            prints_to: int) -> list[Finding]:
-    arrays = Arrays()
+    arrays = Arrays(args)
     values = tuple([arrays.argument(number, value) for number, value in enumerate(args)])
 
     def make(started: Started) -> Launch | Reply:
