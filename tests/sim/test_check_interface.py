@@ -311,7 +311,7 @@ def test_the_array_module_is_imported_when_it_is_asked_for():
         sim.cuda  # noqa: B018
 
 
-NEXT = 'extern "C" __global__ void next(int* y, const int* x) {{ int v = x[threadIdx.x]; {} y[threadIdx.x] = v + 100; }}'
+NEXT = "__global__ void next(int* y, const int* x) {{ int v = x[threadIdx.x]; {} y[threadIdx.x] = v + 100; }}"
 
 
 @pytest.mark.parametrize("y_from, x_from", [(0, 1), (1, 0), (0, 0), (0, 9)])
