@@ -12,7 +12,7 @@ import numpy as np
 
 from bench import environment
 from bench.indigo import __doc__ as about
-from bench.indigo.run import Result, run
+from bench.indigo.run import ENGINES, Result, run
 from bench.indigo.suite import PUBLISHED, Graph, draw_graph, expand, own_graphs, read_graph
 from bench.indigo.tables import lines
 
@@ -22,6 +22,7 @@ _OWN = Path(__file__).parent / "own"
 def main() -> None:
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=_OWN, help="where the suite lies")
+    parser.add_argument("--engine", choices=ENGINES, default="cxx", help="what is checked: the source, or its PTX")
     parser.add_argument("--types", default="int", help="of the elements, with commas: int,float,...")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every N-th code only")
     parser.add_argument("--only", default="", metavar="TEXT", help="codes with this in their names")
@@ -43,12 +44,13 @@ def main() -> None:
     codes = [codes[i] for i in np.random.default_rng(1).permutation(len(codes))]
     codes = [code for code in codes if options.only in code.name][::options.every]
     results: list[Result] = []
-    content, begin = environment.document("python -m bench.indigo", "sim", codes=len(codes)), time.perf_counter()
+    content = environment.document("python -m bench.indigo", "sim", codes=len(codes), engine=options.engine)
+    begin = time.perf_counter()
     for number, code in enumerate(codes, 1):
         if time.perf_counter() - begin > options.seconds:
             print(f"time is up after {number - 1} of {len(codes)} codes")
             break
-        results.append(run(code, graphs, headers[0].parent))
+        results.append(run(code, graphs, headers[0].parent, options.engine))
         if number % 20 == 0:
             print(f"{number} of {len(codes)} codes, {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
     table = "\n".join(lines(results, graphs))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from bench.indigo.suite import RACES, TYPES, Code, Graph, arguments, launches
 
+ENGINES = ("cxx", "ptx")
 RACE, BOUNDS = ("race",), ("out of bounds", "crash")
 _TIMEOUT = 10  # seconds for a launch
 
@@ -42,18 +44,21 @@ class Result:
                    if graph in (None, name))
 
 
-def run(code: Code, graphs: list[Graph], include: Path) -> Result:
-    """All launches of a code. Warnings are no findings here."""
-    from gpunet import sim
+def run(code: Code, graphs: list[Graph], include: Path, engine: str = "cxx") -> Result:
+    """All launches of a code under the checker of that engine. Warnings are no findings here."""
+    from gpunet import ptx, sim
+    from gpunet.kernel import nvrtc
+    from gpunet.sim.profiling import compiled
 
     result = Result(code.name, code.bugs)
     kernel = sim.Module(code.text, file=f"{code.name}.cu", options=(f"-I{include}",)).get_function("test_kernel")
+    check = partial(ptx.check, compiled(kernel)) if engine == "ptx" else partial(sim.check, kernel)
     taken = []
     for graph, grid, block in launches(code, graphs):
         start = time.perf_counter()
         try:
-            findings = sim.check(kernel, grid, block, arguments(graph, TYPES[code.type]), timeout=_TIMEOUT)
-        except sim.CompileError as error:
+            findings = check(grid, block, arguments(graph, TYPES[code.type]), timeout=_TIMEOUT)
+        except (sim.CompileError, nvrtc.CompileError, ptx.Unsupported) as error:
             result.refused = str(error).strip().splitlines()[0][:200]
             return result
         taken.append(time.perf_counter() - start)
