@@ -95,7 +95,7 @@ def temporaries(folder: Path, names: Collection[str] | None = None) -> list[Path
         entries = os.listdir(folder)
     except OSError:
         return []
-    found = [(entry, _TEMPORARY.fullmatch(entry)) for entry in entries]
+    found = [(entry, _TEMPORARY.fullmatch(entry)) for entry in entries if entry.startswith(".")]
     return [Path(folder, entry) for entry, match in found if match and (wanted is None or match["name"] in wanted)]
 
 

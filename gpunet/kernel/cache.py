@@ -5,11 +5,12 @@ damaged is built anew. Files are never changed once they have their name, so rea
 as code; so folders and files that another user owns or may write to are passed over.
 """
 
-import glob
 import os
 import stat
 import tempfile
+import time
 import warnings
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,10 @@ __all__ = ["build", "directory", "find"]
 
 _LEAST_ROOM = 1 << 20  # bytes; a disk with less counts as full
 _warned: set[Path] = set()
+_swept: set[Path] = set()
+# Of a folder its time and its names. A second change may have the first one's time where both are this close together.
+_SETTLED = 1_000_000_000  # nanoseconds
+_listed: dict[Path, tuple[int, list[str]]] = {}
 
 
 def directory() -> Path:
@@ -79,7 +84,9 @@ def build(key: str, suffix: str, make: Callable[[], bytes]) -> Path:
             content = make()
         path = place / f"{key}-{_hash(content)}{suffix}"
         try:
-            files.sweep(place)
+            if place not in _swept:
+                _swept.add(place)
+                files.sweep(place)
             files.replace(path, content, durable=False, mode=0o644)
         except OSError:
             continue
@@ -119,7 +126,9 @@ def _hash(content: bytes) -> str:
 def _look(place: Path, key: str, suffix: str) -> tuple[Path | None, list[Path]]:
     """The file of a key in a folder, and the damaged ones that have its place."""
     damaged = []
-    for name in sorted(glob.glob(f"{glob.escape(key)}-*{suffix}", root_dir=place)):
+    for name in _names(place, f"{key}-"):
+        if not name.endswith(suffix):
+            continue
         path = place / name
         try:
             state = path.lstat()
@@ -132,6 +141,20 @@ def _look(place: Path, key: str, suffix: str) -> tuple[Path | None, list[Path]]:
             return path, damaged
         damaged.append(path)
     return None, damaged
+
+
+def _names(place: Path, prefix: str) -> list[str]:
+    """The names in a folder that begin so, in order. A folder that has thousands is read again where it has changed."""
+    try:
+        changed = place.stat().st_mtime_ns
+        known, names = _listed.get(place, (0, []))
+        if known != changed:
+            names = sorted(os.listdir(place))
+            if time.time_ns() - changed > _SETTLED:
+                _listed[place] = changed, names
+    except OSError:
+        return []
+    return names[bisect_left(names, prefix):bisect_left(names, prefix[:-1] + chr(ord(prefix[-1]) + 1))]
 
 
 def _has_room(place: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -199,6 +200,19 @@ def test_a_failed_build_leaves_nothing(home):
         cache.build("key", ".bin", fails)
     assert names(cache.directory()) == []
     assert cache.build("key", ".bin", content("whole")).read_text() == "whole"
+
+
+def test_what_others_build_later_is_found(home):
+    """Also in a folder whose names are known, and in one that changes twice within a tick of the system's clock."""
+    built = cache.build("key", ".bin", content("a"))
+    hour = built.stat().st_mtime_ns - 3600 * 10**9
+    os.utime(built.parent, ns=(hour, hour))
+    assert cache.find("key", ".bin") == built and cache.find("other", ".bin") is None
+    theirs = built.with_name(built.name.replace("key", "other"))
+    shutil.copy(built, theirs)
+    assert cache.find("other", ".bin") == theirs
+    theirs.unlink()
+    assert cache.find("other", ".bin") is None and cache.build("other", ".bin", content("b")).read_text() == "b"
 
 
 def test_what_a_killed_process_has_left_is_removed(home):

@@ -6,6 +6,7 @@ shared memory, and every kernel gets an exported entry. `#line` directives keep 
 on the lines of the `.cu` file.
 """
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -84,9 +85,22 @@ def rewrite(code: str, file: str, find_include: FindInclude, expressions: tuple[
     no templates are exported in any case. With `checking`, the checker is to know `__device__` variables and what
     indices come to. With `only`, what that kernel does not need is left out.
     """
-    code = host_code.remove(_inline(without_comments(code), file, find_include, set()))
+    code = _inline(without_comments(code), file, find_include, set())
     if only is not None:
         expressions = tuple(each for each in expressions if each == only)
+    code, declared, kernels = _translated(code, checking, only)
+    instances = _instances(expressions, declared, len(kernels))
+    exports = [f"GPUNET_SIM_EXPORT({kernel.number}, {kernel.name})" for kernel in instances]
+    headers = ["#include <gpunet_sim/inline_ptx.h>"] if "gpunet_sim::ptx::" in code else []
+    text = "\n".join([*headers, f'#line 1 "{file}"', code, f'#line 1 "{EXPORTS}"', *exports, ""])
+    return Rewritten(text, (*kernels, *instances))
+
+
+@functools.lru_cache(32)  # the instances of a file's templates come one by one, and this is most of the time of each
+def _translated(code: str, checking: bool, only: str | None) -> tuple[str, list["_Declared"], list[Kernel]]:
+    """The text for the host; its kernels as they are declared, and those that it exports already."""
+    code = host_code.remove(code)
+    if only is not None:
         code = reach.keep(code, only.partition("(")[0])
     code = anonymous_structures.rewrite(spins.rewrite(code))
     code = inline_ptx.translate(surface.refuse(code, _without_literals(code)))
@@ -96,12 +110,7 @@ def rewrite(code: str, file: str, find_include: FindInclude, expressions: tuple[
         code = indices.rewrite(device_variables.rewrite(code))
     declared = _find_kernels(host_code.flat(code))
     code, kernels = _export(code, declared)
-    instances = _instances(expressions, declared, len(kernels))
-    code = shared_variables.rewrite(code)
-    exports = [f"GPUNET_SIM_EXPORT({kernel.number}, {kernel.name})" for kernel in instances]
-    headers = ["#include <gpunet_sim/inline_ptx.h>"] if "gpunet_sim::ptx::" in code else []
-    text = "\n".join([*headers, f'#line 1 "{file}"', code, f'#line 1 "{EXPORTS}"', *exports, ""])
-    return Rewritten(text, (*kernels, *instances))
+    return shared_variables.rewrite(code), declared, kernels
 
 
 def without_comments(code: str) -> str:
