@@ -67,7 +67,7 @@ def devices_with_driver(folder, source):
         capture_output=True,
         text=True,
         env=os.environ | {"LD_LIBRARY_PATH": str(folder)},
-        timeout=60,
+        timeout=300,
     )
     assert shown.returncode == 0, shown.stderr
     return " ".join(shown.stdout.split())
@@ -78,7 +78,7 @@ def devices_with_driver(folder, source):
     ("body", "says"),
     [
         ("int cuInit(int f) { *(volatile int*)0 = 1; return 0; }", "crashes"),
-        ("#include <unistd.h>\nint cuInit(int f) { sleep(60); return 0; }", "does not answer within"),
+        ("#include <unistd.h>\nint cuInit(int f) { sleep(600); return 0; }", "does not answer within"),
         ("int cuInit(int f) { return 100; } int cuDriverGetVersion(int* v) { *v = 12040; return 0; }", "finds no GPU"),
         ("int cuInit(int f) { return 803; } int cuDriverGetVersion(int* v) { *v = 12040; return 0; }", "restart"),
         ("int nothing;", "crashes"),
@@ -88,7 +88,7 @@ def devices_with_driver(folder, source):
 def test_broken_drivers(tmp_path, body, says):
     start = time.monotonic()
     assert says in devices_with_driver(tmp_path, body)
-    assert time.monotonic() - start < 20  # far below the driver's 60 s
+    assert time.monotonic() - start < 200  # far below the driver's 600 s
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc to make a driver library")

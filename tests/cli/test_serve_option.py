@@ -17,7 +17,7 @@ def pages(monkeypatch):
 
     def look(self, trainer, row):
         usual(self, trainer, row)
-        connection = http.client.HTTPConnection("127.0.0.1", int(self.url.split(":")[2].strip("/")), timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", int(self.url.split(":")[2].strip("/")), timeout=60)
         connection.request("GET", "/")
         found.append(connection.getresponse().read().decode())
         connection.close()

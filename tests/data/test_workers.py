@@ -307,10 +307,10 @@ def test_workers_end_with_their_program(sent):
                           start_new_session=True) as program:
         pids = program.stdout.readline().split()
         (os.killpg if sent == signal.SIGINT else os.kill)(program.pid, sent)
-        _, errors = program.communicate(timeout=30)
+        _, errors = program.communicate(timeout=120)
     assert len(pids) == 2 and program.returncode == -sent
     assert errors.count("Traceback") == (sent == signal.SIGINT), errors
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while any(os.path.exists(f"/proc/{pid}") for pid in pids) and time.monotonic() < until:
         time.sleep(0.02)
     assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)

@@ -36,7 +36,10 @@ ENDLESS = {"loops": 1, "counts": 1, "waits_for_an_atomic": 1, "synchronises": 1,
 
 @pytest.fixture(scope="module")
 def kernel():
-    return xp.RawModule(code=CODE).get_function
+    """Built before the first signal is on its way."""
+    module = xp.RawModule(code=CODE)
+    module.compile()
+    return module.get_function
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from gpunet import nn, optim, train
 def ask(view, path="/", host=None, method="GET"):
     """(status, headers, text) of an answer."""
     port = int(re.search(r":(\d+)/", view.url)[1])
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request(method, path, headers={} if host is None else {"Host": host.format(port=port)})
     answer = connection.getresponse()
     text = answer.read().decode()
