@@ -1,8 +1,9 @@
-"""Small kernels from single instructions, and the three ways to run them."""
+"""Small kernels from single instructions, and the three ways to run them; the kernels of a source."""
 
 import numpy as np
 
 from gpunet import ptx
+from gpunet.kernel import compilers, nvrtc
 
 HEAD = ".version 8.3\n.target sm_90\n.address_size 64\n"
 NUMPY = {"s8": np.int8, "u8": np.uint8, "b8": np.uint8, "s16": np.int16, "u16": np.uint16, "b16": np.uint16,
@@ -76,3 +77,13 @@ def launch(body, grid, block, *args, parameters=None, shared_mem=0, before="", *
     names = ", ".join(f".param .u64 p{number}" for number in range(len(args)))
     text = f"{HEAD}{before}\n.visible .entry body({names})\n{{\n{body}\n}}\n"
     ptx.Kernel(text, **how)(grid, block, args, shared_mem)
+
+
+def functions(source, names, options=(), architecture="sm_90a"):
+    """Kernels by their names, compiled together: with NVIDIA's headers that takes a second or more each time."""
+    text, symbols = nvrtc.ptx(source, architecture, tuple(dict.fromkeys(names)), options)
+    found = {}
+    for name, symbol in symbols.items():
+        found[name] = ptx.Function(source.path, name, options, architecture, source)
+        found[name].ptx = compilers.Ptx(text, symbol, "nvrtc")
+    return found

@@ -17,6 +17,7 @@ from gpunet.sim.profiling import _extents, compiled
 from gpunet.sim.translate.device_part import device_part
 from tests.checker import test_clean, test_mutations, test_own_kernels, test_planted
 from tests.checker.harness import HERE, build, marks
+from tests.ptx.harness import functions
 
 # All files and sweeps take an hour.
 ALL = os.environ.get("GPUNET_TEST_ARCHITECTURES") == "all"
@@ -45,18 +46,24 @@ def _compilers(compiler):
     toolchain.runtime()
 
 
-@functools.cache
 def function(folder, file, kernel, text=None):
     if file in _GROUPS and not nvrtc.libraries():
         pytest.skip("cooperative groups need the CCCL headers: pip install nvidia-cuda-cccl")
-    path = HERE / folder / file
+    return compiled_file(folder, file, text)[kernel]
+
+
+@functools.cache
+def compiled_file(folder, file, text):
+    """The kernels of the table's rows for a file, which may have another text."""
+    path, table = HERE / folder / file, {"planted": test_planted.TABLE, "clean": test_clean.TABLE}[folder]
     given = source.read(path)
-    given = given if text is None else replace(given, text=text, digest=str(hash(text)))
-    return ptx.Function(path, kernel, (f"-I{path.parent}", f"-I{source.folder()}"), "sm_90a", device_part(given, []))
+    given = given if text is None else replace(given, text=text)
+    return functions(device_part(given, []), [case.kernel for case in table[file]],
+                     (f"-I{path.parent}", f"-I{source.folder()}"))
 
 
 def check(kernel, case, values):
-    return ptx.check(kernel, case.grid, case.block, values, shared_mem=case.shared, timeout=min(case.timeout, 20),
+    return ptx.check(kernel, case.grid, case.block, values, shared_mem=case.shared, timeout=case.timeout,
                      extents=extents(values))
 
 

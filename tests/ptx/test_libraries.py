@@ -10,6 +10,7 @@ import pytest
 from gpunet import ptx
 from gpunet.kernel import nvrtc, source
 from gpunet.sim.translate.device_part import device_part
+from tests.ptx.harness import functions
 
 HERE = Path(__file__).parent / "libraries"
 THREADS, TILES = 128, 5
@@ -23,6 +24,7 @@ def reversed_sums(width):
 PIPELINES = {"of_a_thread": X.reshape(TILES, THREADS, 4).sum((0, 2)), "of_a_block": reversed_sums(THREADS),
              "of_two_roles": reversed_sums(THREADS // 2), "by_a_barrier": reversed_sums(THREADS),
              "arrives_first": reversed_sums(THREADS)}
+KERNELS = {"pipelines.cu": tuple(PIPELINES), "blocks.cu": ("moments", "scans", "sorts")}
 
 # A kernel, what is left out or changed in it, and what is found where; None: at any line.
 READS = "sum += tile[k % STAGES][THREADS - 1 - threadIdx.x];"
@@ -51,15 +53,19 @@ def _libraries(compiler):
         pytest.skip("NVIDIA's C++ libraries are not here: pip install nvidia-cuda-cccl")
 
 
+def function(file, kernel, *change, architecture="sm_80"):
+    return compiled_file(file, architecture, *((kernel, *change) if change else ()))[kernel]
+
+
 @functools.cache
-def function(file, kernel, old="", new="", architecture="sm_80"):
+def compiled_file(file, architecture, kernel="", old="", new=""):
+    """Its kernels; one of them with something changed."""
     given = source.read(HERE / file)
     if old:
         assert given.text.count(old) >= 1, f"{file} has no {old}"
         begin = given.text.index(f"void {kernel}(")
-        text = given.text[:begin] + given.text[begin:].replace(old, new, 1)
-        given = replace(given, text=text, digest=str(hash(text)))
-    return ptx.Function(given.path, kernel, (), architecture, device_part(given, []))
+        given = replace(given, text=given.text[:begin] + given.text[begin:].replace(old, new, 1))
+    return functions(device_part(given, []), KERNELS[file], architecture=architecture)
 
 
 @pytest.mark.slow
