@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from bench.indigo import __main__ as command
-from bench.indigo.run import Result, run
+from bench.indigo.run import ENGINES, Result, run
 from bench.indigo.suite import PUBLISHED, draw_graph, expand, own_graphs, read_graph
 from bench.indigo.tables import lines
+from gpunet.sim.engine import lacking
 
 OWN = Path(command.__file__).parent / "own"
 
@@ -55,12 +56,15 @@ def test_graphs_in_kind(name):
         assert edges.sum(0).max() > 5 * edges.sum(0).mean()
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("stem, name", [("conditional_edge", "conditional_edge_boundsBug_atomicBug"),
                                         ("largest_block", "largest_block_syncBug_guardBug"),
                                         ("largest_block", "largest_block")])
-def test_a_code_under_the_checker(stem, name):
+def test_a_code_under_the_checker(stem, name, engine):
+    if engine == "ptx" and (missing := lacking()):
+        pytest.skip(missing)
     code = codes(stem)[name]
-    result = run(code, own_graphs(), OWN / "sources_include")
+    result = run(code, own_graphs(), OWN / "sources_include", engine)
     assert not result.refused and result.right == dict.fromkeys(code.bugs, True)
     assert result.has(("race",)) == result.racy and result.has(("out of bounds",)) == ("boundsBug" in code.bugs)
 
