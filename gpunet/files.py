@@ -36,18 +36,21 @@ def digest(parts: Iterable[Buffer]) -> str:
     return state.hexdigest()
 
 
-def replace(path: Path, content: bytes | str | Iterable[Buffer], durable: bool = True, mode: int | None = None) -> None:
+def replace(path: Path, content: bytes | str | Iterable[Buffer], durable: bool = True, mode: int | None = None,
+            swept: bool = False) -> None:
     """Writes `content`, whole or in parts, to the file at `path`.
 
     At every moment, and after a crash, the file is the old one or the new one.
 
     durable: return only when the disk has the file and its name. mode: the file's permissions; None: those of any new
-    file. Raises OSError, which names `path`, and leaves the old file as it is.
+    file. swept: the folder has been swept, which takes long where it has thousands of files. Raises OSError, which
+    names `path`, and leaves the old file as it is.
     """
     path = Path(path)
     if path.exists() and not path.is_file():  # a rename would put a file in the place of a device
         raise OSError(errno.EINVAL, "not a regular file", str(path))
-    sweep(path.parent, [path.name])
+    if not swept:
+        sweep(path.parent, [path.name])
     if isinstance(content, str):
         content = content.encode()
     parts = [content] if isinstance(content, bytes) else content

@@ -87,7 +87,7 @@ def build(key: str, suffix: str, make: Callable[[], bytes]) -> Path:
             if place not in _swept:
                 _swept.add(place)
                 files.sweep(place)
-            files.replace(path, content, durable=False, mode=0o644)
+            files.replace(path, content, durable=False, mode=0o644, swept=True)
         except OSError:
             continue
         for each in damaged:
