@@ -53,17 +53,8 @@ __global__ void __launch_bounds__(1024, 1)
         }
     }
     if (!my.inside) return;
-    A mean[V], factor[V], offset[V];
-    if (weight) load_wide<A, W, V>(factor, weight + my.column);
-    if (bias) load_wide<A, W, V>(offset, bias + my.column);
-#pragma unroll
-    for (int v = 0; v < V; ++v) {
-        const Moments<A>& of = known[0][my.number(v, at)];
-        const A f = inverse_root(of.square / A(at.rows), eps);
-        mean[v] = of.mean;
-        factor[v] = weight ? f * factor[v] : f;
-        if (!bias) offset[v] = A(0);
-    }
+    const Normalized<A, V> result(weight, bias, my.column, A(at.rows), eps,
+                                  [&](int v) -> const Moments<A>& { return known[0][my.number(v, at)]; });
     auto finish = [&](unsigned int element, unsigned int apart, auto steps) {
         constexpr int N = decltype(steps)::value;
         Pack<T, V> rows[N], others[N];
@@ -71,9 +62,7 @@ __global__ void __launch_bounds__(1024, 1)
         if (onto) load_rows(others, onto, element, apart);
 #pragma unroll
         for (int i = 0; i < N; ++i) {
-#pragma unroll
-            for (int v = 0; v < V; ++v)
-                rows[i].item[v] = to<T>((to<A>(rows[i].item[v]) - mean[v]) * factor[v] + offset[v]);
+            result.apply(rows[i]);
             if (onto) add_onto<A>(rows[i], others[i]);
             if (relu) rectify<A>(rows[i]);
             store_pack<V>(out + (element + i * apart), rows[i]);
@@ -121,18 +110,12 @@ __global__ void __launch_bounds__(1024, 1)
         }
     }
     if (!my.inside) return;
-    // dx = g by_gradient - (x - mean) by_value - rest.
-    A variance[V], by_gradient[V], by_value[V], rest[V];
-    load_wide<A, A, V>(variance, spread + my.column);
-    if (weight) load_wide<A, W, V>(by_gradient, weight + my.column);
+    A f[V];
+    load_wide<A, A, V>(f, spread + my.column);
 #pragma unroll
-    for (int v = 0; v < V; ++v) {
-        const Sums<A>& of = known[0][my.number(v, at)];
-        const A f = inverse_root(variance[v], eps);
-        by_gradient[v] = weight ? f * by_gradient[v] : f;
-        rest[v] = by_gradient[v] * of.plain / A(at.rows);
-        by_value[v] = by_gradient[v] * of.along * f * f / A(at.rows);
-    }
+    for (int v = 0; v < V; ++v) f[v] = inverse_root(f[v], eps);
+    const NormalizedGrad<A, V> result(weight, my.column, mean, f, A(at.rows), false,
+                                      [&](int v) -> const Sums<A>& { return known[0][my.number(v, at)]; });
     for_rows<OF_GRADIENTS<V>>(my, at, true, [&](unsigned int element, unsigned int apart, auto steps) {
         constexpr int N = decltype(steps)::value;
         Pack<T, V> gradients[N], rows[N];
@@ -147,8 +130,8 @@ __global__ void __launch_bounds__(1024, 1)
             load_onto<A, T, V>(add, onto, place);
 #pragma unroll
             for (int v = 0; v < V; ++v)
-                rows[i].item[v] = to<T>(add[v] + (to<A>(gradients[i].item[v]) * by_gradient[v] - rest[v]
-                                                  - (to<A>(rows[i].item[v]) - mean[v]) * by_value[v]));
+                rows[i].item[v] =
+                    to<T>(add[v] + result(to<A>(gradients[i].item[v]), to<A>(rows[i].item[v]), v));
             store_pack<V>(dx + place, rows[i]);
         }
     });

@@ -232,4 +232,58 @@ __device__ __forceinline__ void find_sums(Known<V, Sums<A>> known, const T* g, c
     join_threads<V>(known, own, my, at);
 }
 
+// ---- results of a thread's V columns
+
+// y = (x - mean) factor + offset, by the moments of each column or of its group.
+template <typename A, int V>
+struct Normalized {
+    A mean[V], factor[V], offset[V];
+
+    // moments(v): those of column v, of `count` values. weight and bias may be null.
+    template <typename W, typename F>
+    __device__ __forceinline__ Normalized(const W* weight, const W* bias, int column, A count, A eps, F moments) {
+        if (weight) load_wide<A, W, V>(factor, weight + column);
+        if (bias) load_wide<A, W, V>(offset, bias + column);
+#pragma unroll
+        for (int v = 0; v < V; ++v) {
+            const Moments<A>& of = moments(v);
+            const A f = inverse_root(of.square / count, eps);
+            mean[v] = of.mean;
+            factor[v] = weight ? f * factor[v] : f;
+            if (!bias) offset[v] = A(0);
+        }
+    }
+    template <typename T>
+    __device__ __forceinline__ void apply(Pack<T, V>& x) const {
+#pragma unroll
+        for (int v = 0; v < V; ++v) x.item[v] = to<T>((to<A>(x.item[v]) - mean[v]) * factor[v] + offset[v]);
+    }
+};
+
+// dx = g by_gradient - (x - mean) by_value - rest.
+template <typename A, int V>
+struct NormalizedGrad {
+    A mean[V], by_gradient[V], by_value[V], rest[V];
+
+    // f[v]: 1 / the standard deviation; sums(v): those of column v, over `count` values, weighted: of g times the weight.
+    // weight may be null.
+    template <typename W, typename F>
+    __device__ __forceinline__ NormalizedGrad(const W* weight, int column, const A (&mean_)[V], const A (&f)[V], A count,
+                                              bool weighted, F sums) {
+        if (weight) load_wide<A, W, V>(by_gradient, weight + column);
+#pragma unroll
+        for (int v = 0; v < V; ++v) {
+            const Sums<A>& of = sums(v);
+            mean[v] = mean_[v];
+            by_gradient[v] = weight ? f[v] * by_gradient[v] : f[v];
+            const A of_sums = weighted ? f[v] : by_gradient[v];
+            rest[v] = of_sums * of.plain / count;
+            by_value[v] = of_sums * of.along * f[v] * f[v] / count;
+        }
+    }
+    __device__ __forceinline__ A operator()(A g, A x, int v) const {
+        return g * by_gradient[v] - rest[v] - (x - mean[v]) * by_value[v];
+    }
+};
+
 }  // namespace

@@ -137,26 +137,16 @@ __global__ void __launch_bounds__(MOST, 2)
         spread[group] = groups[threadIdx.x].square / count;
     }
     if (!my.inside) return;
-    A mean[V], factor[V], offset[V];
-    if (weight) load_wide<A, W, V>(factor, weight + my.column);
-    if (bias) load_wide<A, W, V>(offset, bias + my.column);
-#pragma unroll
-    for (int v = 0; v < V; ++v) {
-        const Moments<A>& group = groups[of.width(my.column + v) - share.first];
-        const A f = inverse_root(group.square / count, eps);
-        mean[v] = group.mean;
-        factor[v] = weight ? f * factor[v] : f;
-        if (!bias) offset[v] = A(0);
-    }
+    const Normalized<A, V> result(weight, bias, my.column, count, eps, [&](int v) -> const Moments<A>& {
+        return groups[of.width(my.column + v) - share.first];
+    });
     for_rows<OF_RESULTS>(my, at, true, [&](unsigned int element, unsigned int apart, auto steps) {
         constexpr int N = decltype(steps)::value;
         Pack<T, V> rows[N];
         load_rows(rows, x, element, apart);
 #pragma unroll
         for (int i = 0; i < N; ++i) {
-#pragma unroll
-            for (int v = 0; v < V; ++v)
-                rows[i].item[v] = to<T>((to<A>(rows[i].item[v]) - mean[v]) * factor[v] + offset[v]);
+            result.apply(rows[i]);
             store_pack<V>(out + (element + i * apart), rows[i]);
         }
     });
@@ -222,19 +212,16 @@ __global__ void __launch_bounds__(MOST, 2)
     }
     join_parts<V>(groups, parts + static_cast<long long>(image) * at.ranges * gridDim.x * of.slots, share, at, of);
     if (!my.inside) return;
-    // dx = g by_gradient - (x - mean) by_value - rest.
-    A mean[V], by_gradient[V], by_value[V], rest[V];
-    if (weight) load_wide<A, W, V>(by_gradient, weight + my.column);
+    A mean[V], f[V];
 #pragma unroll
     for (int v = 0; v < V; ++v) {
-        const int group = of.width(my.column + v);
-        const Sums<A>& sums = groups[group - share.first];
-        const A f = inverse_root(spread[image * all + group], eps);
-        mean[v] = centre[image * all + group];
-        by_gradient[v] = weight ? f * by_gradient[v] : f;
-        rest[v] = f * sums.plain / count;
-        by_value[v] = f * sums.along * f * f / count;
+        const int group = image * all + of.width(my.column + v);
+        mean[v] = centre[group];
+        f[v] = inverse_root(spread[group], eps);
     }
+    const NormalizedGrad<A, V> result(weight, my.column, mean, f, count, true, [&](int v) -> const Sums<A>& {
+        return groups[of.width(my.column + v) - share.first];
+    });
     for_rows<OF_GRADIENTS<V>>(my, at, true, [&](unsigned int element, unsigned int apart, auto steps) {
         constexpr int N = decltype(steps)::value;
         Pack<T, V> gradients[N], rows[N];
@@ -244,8 +231,7 @@ __global__ void __launch_bounds__(MOST, 2)
         for (int i = 0; i < N; ++i) {
 #pragma unroll
             for (int v = 0; v < V; ++v)
-                rows[i].item[v] = to<T>(to<A>(gradients[i].item[v]) * by_gradient[v] - rest[v] -
-                                        (to<A>(rows[i].item[v]) - mean[v]) * by_value[v]);
+                rows[i].item[v] = to<T>(result(to<A>(gradients[i].item[v]), to<A>(rows[i].item[v]), v));
             store_pack<V>(dx + (element + i * apart), rows[i]);
         }
     });
