@@ -27,7 +27,7 @@ from gpunet.kernel.c_headers import HEADERS
 from gpunet.kernel.source import Source
 
 __all__ = ["CompileError", "NvrtcError", "Program", "Resources", "architecture", "architectures", "build",
-           "build_ptx", "built", "compile", "ptx", "version"]
+           "build_ptx", "built", "compile", "key", "ptx", "version"]
 
 _log = logging.getLogger("gpunet.build")  # what takes seconds and happens once; the command shows it
 
@@ -272,8 +272,31 @@ def _compiled(source: Source, arch: str, expressions: tuple[str, ...],
         library.nvrtcDestroyProgram(ctypes.byref(program))
 
 
-def _key(source: Source, *identity: object) -> str:
-    """The name in the cache of what is compiled from a source, by all that decides it."""
+def key(source: Source, arch: str, expressions: str | tuple[str, ...], options: tuple[str, ...] = (),
+        *kind: object) -> str:
+    """The name in the cache of what is made of a source, by all that decides it.
+
+    Args:
+        source: as `gpunet.kernel.source.read` gives it.
+        arch: such as "sm_90a".
+        expressions: the kernel, or the kernels.
+        options: NVRTC's, added to gpunet's own.
+        kind: what is made, where that is no machine code.
+
+    Returns:
+        The name, without the ending.
+
+    Raises:
+        NvrtcError: there is no NVRTC; its version decides too.
+
+    Examples:
+        >>> from gpunet.kernel import nvrtc, source
+        >>> random = source.read("random.cu")
+        >>> names = [nvrtc.key(random, arch, "random_bits") for arch in ("sm_80", "sm_90a")]
+        >>> names[0] == names[1], names[0].startswith("random-")
+        (False, True)
+    """
+    identity = [*kind, source.digest, arch, expressions, [*_OPTIONS, *options], _identity(source)]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
     return f"{source.path.stem[:40]}-{digest[:32]}"
 
@@ -335,7 +358,7 @@ def built(source: Source, arch: str, expression: str, options: tuple[str, ...] =
 
 def _built(source: Source, arch: str, expression: str, options: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:
     """The path of a cubin, and what is known of it."""
-    key = _key(source, source.digest, arch, expression, [*_OPTIONS, *options], _identity(source))
+    name = key(source, arch, expression, options)
 
     @functools.cache
     def program() -> Program:
@@ -347,8 +370,8 @@ def _built(source: Source, arch: str, expression: str, options: tuple[str, ...])
                 "resources": {name: asdict(used) for name, used in program().resources.items()}}
         return json.dumps(text, indent=1).encode()
 
-    description = cache.build(key, ".json", describe)
-    cubin = cache.build(key, ".cubin", lambda: program().cubin)
+    description = cache.build(name, ".json", describe)
+    cubin = cache.build(name, ".cubin", lambda: program().cubin)
     return cubin, json.loads(description.read_text())
 
 
@@ -375,14 +398,13 @@ def build_ptx(source: Source, arch: str, expression: str, options: tuple[str, ..
         >>> symbol in text
         True
     """
-    key = _key(source, "ptx", source.digest, arch, expression, [*_OPTIONS, *options], _identity(source))
-
     def make() -> bytes:
         _log.info("Compiling CUDA kernels to PTX for %s with NVRTC", arch)
         text, symbols = ptx(source, arch, (expression,), options)
         return f"// {symbols[expression]}\n{text}".encode()
 
-    symbol, _, text = cache.build(key, ".ptx", make).read_text().partition("\n")
+    path = cache.build(key(source, arch, expression, options, "ptx"), ".ptx", make)
+    symbol, _, text = path.read_text().partition("\n")
     return text, symbol.removeprefix("// ")
 
 

@@ -11,12 +11,15 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from gpunet.kernel.loops import natural_loops
+
 __all__ = ["Code", "disassemble", "disassembler", "mix", "number_of"]
 
 _SECTION = re.compile(r"^\.text\.(?=\S+:$)", re.MULTILINE)
 _LABEL = re.compile(r"^(\.L_\S+):")
-_INSTRUCTION = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:\{\s*)?(?:@!?U?P\w+\s+)?([\w.]+)(.*?);")
-_TARGET = re.compile(r"`\((\.L_\S+)\)")
+_FUNCTION = re.compile(r"^\$\S+:$")
+_INSTRUCTION = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:\{\s*)?(@!?U?P\w+\s+)?([\w.]+)(.*)")
+_TARGET = re.compile(r"\.L_[\w$]+")
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Code:
 
     Args:
         instructions: without their operands.
-        loops: as (first, last) instruction.
+        loops: the numbers of each loop's instructions.
 
     Examples:
         >>> from gpunet.kernel import sass
@@ -34,7 +37,7 @@ class Code:
     """
 
     instructions: list[str]
-    loops: list[tuple[int, int]]
+    loops: list[frozenset[int]]
 
     def counts(self) -> Counter[str]:
         """How often each instruction stands in it."""
@@ -42,7 +45,7 @@ class Code:
 
     def loop_counts(self) -> list[Counter[str]]:
         """The same of each loop."""
-        return [Counter(self.instructions[first:last + 1]) for first, last in self.loops]
+        return [Counter(self.instructions[each] for each in loop) for loop in self.loops]
 
 
 def number_of(counts: Counter[str], name: str) -> int:
@@ -111,17 +114,33 @@ def disassemble(cubin: bytes, symbols: dict[str, str]) -> dict[str, Code]:
     return {expressions[symbol]: _code(body) for symbol, _, body in sections if symbol in expressions}
 
 
+# Instructions that name where the threads that take them go on; of calls those within a function, which are jumps.
+# Where threads meet again, BSYNC, the next instruction is what its BSSY names.
+_JUMPS = ("BRA", "BRX", "JMP", "JMX", "CALL")
+_ENDS = ("BRA", "BRX", "JMP", "JMX", "EXIT", "RET", "KILL")  # after which nothing follows, unless on a condition
+
+
 def _code(text: str) -> Code:
-    instructions, jumps, places = [], [], {}
+    instructions: list[str] = []
+    jumps: list[list[str]] = []  # the labels that each instruction may lead to
+    falls: list[bool] = []  # whether the next one may follow it
+    places, entries = {}, [0]
     for line in text.splitlines():
         if label := _LABEL.match(line):
             places[label.group(1)] = len(instructions)
+        elif _FUNCTION.match(line):  # which the kernel calls
+            entries.append(len(instructions))
         elif found := _INSTRUCTION.match(line):
-            if found.group(1).startswith("BRA") and (target := _TARGET.search(found.group(2))):
-                jumps.append((target.group(1), len(instructions)))
-            instructions.append(found.group(1))
-    loops = [(places[label], at) for label, at in jumps if places.get(label, at) < at]
-    return Code(instructions, loops)
+            guard, name, operands = found.groups()
+            kind = name.split(".")[0]
+            condition = guard or operands.partition("`")[0].strip(" ;") and kind == "BRA"
+            instructions.append(name)
+            jumps.append(_TARGET.findall(operands) if kind in _JUMPS else [])
+            falls.append(bool(kind not in _ENDS or condition))
+    end = len(instructions)
+    after = [[each for each in (at + 1 if follows else end, *(places.get(label, end) for label in labels))
+              if each < end] for at, (follows, labels) in enumerate(zip(falls, jumps, strict=True))]
+    return Code(instructions, natural_loops(after, [each for each in entries if each < end]))
 
 
 # What instructions are for, by how their names begin; the first that fits.

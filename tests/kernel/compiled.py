@@ -56,6 +56,5 @@ def compiled(file: str, options: tuple[str, ...], capability: int) -> Compiled:
         code = disassemble(made.cubin, symbols) if symbols and disassembler() else None
         return pickle.dumps(Compiled(made.log, made.resources, code))
 
-    key = nvrtc._key(given, "tests", given.digest, arch, names, shown, [*nvrtc._OPTIONS, *options],
-                     nvrtc._identity(given), disassembler() is not None)
+    key = nvrtc.key(given, arch, names, options, "tests", shown, disassembler() is not None)
     return pickle.loads(cache.build(key, ".pickle", make).read_bytes())
