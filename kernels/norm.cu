@@ -102,12 +102,13 @@ __global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
 
 // dx of such rows, plus `onto` where that is not null; partial[b] = the sums of dw and then of db over the b-th range of
 // `rows_per_block` rows. Of one range `partial` is null, and these are dw and db. Without a weight all three are null.
-// A block of 256 threads takes 8 rows at a time (LANES = 32), any other one (LANES = 0).
+// A block of 256 threads takes 8 rows at a time (LANES = 32), any other one (LANES = 0). count: columns, as a number.
 template <typename T, typename A, typename W, int V, int LANES>
 __global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
     normalize_rows_grad(T* dx, W* by_weight, W* by_bias, A* partial, const T* g, const T* x,
                         const A* __restrict__ centre, const A* __restrict__ spread, const W* __restrict__ weight,
-                        const T* onto, long long rows, int columns, long long rows_per_block, A eps, bool centred) {
+                        const T* onto, long long rows, int columns, long long rows_per_block, A eps, bool centred,
+                        A count) {
     constexpr int WARPS = 8;
     __shared__ A shared[32];
     __shared__ A sums[2][LANES ? LANES * ITEMS : 1];
@@ -145,8 +146,8 @@ __global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
                 along += gw[k] * c[k];
             }
         }
-        plain = centred ? row_reduce<LANES>(plain, A(0), Add(), shared) / A(columns) : A(0);
-        along = row_reduce<LANES>(along, A(0), Add(), shared) * f * f / A(columns);
+        plain = centred ? row_reduce<LANES>(plain, A(0), Add(), shared) / count : A(0);
+        along = row_reduce<LANES>(along, A(0), Add(), shared) * f * f / count;
 #pragma unroll
         for (int i = 0; i < ITEMS / V; ++i) {
             const int column = (i * lanes + lane) * V;

@@ -203,7 +203,7 @@ def _rows_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weigh
     partial = None if dw is None or ranges == 1 else cuda.empty((ranges, 2, columns), centre.dtype)
     threads = 256 if lanes else _threads(columns)
     _rows_grad.on(cuda, *kind, pack, lanes)(ranges, threads, dx, dw, db, partial, g, x, centre, spread, weight, onto,
-                                            rows, columns, each, eps, centred)
+                                            rows, columns, each, eps, centred, columns)
     if partial is not None:
         launch = _rows_finish.on(cuda, kind[2], kind[1])
         launch(blocks_of(2 * columns, THREADS), THREADS, dw, db, partial, ranges, columns)
