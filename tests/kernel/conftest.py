@@ -9,6 +9,8 @@ from gpunet import devices
 from gpunet.devices.cuda import CudaDevice
 from tests.here import GPUS
 
+pytest.register_assert_rewrite("convolutions")
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):

@@ -1,23 +1,27 @@
 """Convolution of images in channels last, on the simulator, against sums written out in float64."""
 
-from itertools import product as combinations
-
-import ml_dtypes
 import numpy as np
 import pytest
-from test_conv import CASES, TOLERANCE, arrays, distance, reference
-from test_epilogue import EXACT, separately
+from convolutions import (
+    BFLOAT16,
+    TOLERANCE,
+    arrays,
+    by_input,
+    by_weight,
+    check,
+    check_what_follows,
+    conv,
+    distance,
+    last,
+    reference,
+)
+from test_conv import CASES
 
 from gpunet.ops import conv as ops
 from gpunet.ops import conv_channels_launch
 from gpunet.ops.channels_last import as_rows, from_rows
 from gpunet.ops.conv_channels_launch import LARGE, SMALL, TALL, WIDE
-from gpunet.ops.running_norm import running_norm
 from gpunet.ops.windows import windows
-
-conv, by_input, by_weight = ops.conv.op.launch, ops.conv_input_grad.op.launch, ops.conv_weight_grad.op.launch
-
-BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 # images, features, channels, groups, size, kernel, stride, padding, dilation
 WHOLE = [  # channels and features are whole chunks
@@ -34,23 +38,6 @@ WHOLE = [  # channels and features are whole chunks
 RAGGED = [case for case in CASES if case[3] == 1 and len(case[4]) == 2]
 
 
-def last(cuda, array):
-    """On the device, in channels last."""
-    return from_rows(cuda(np.ascontiguousarray(as_rows(array))))
-
-
-def check(cuda, case, dtype, tolerance):
-    """The three results, which are right."""
-    at, groups, (x, w, bias, g) = arrays(case, dtype)
-    options, found = dict(at=at, groups=groups), [last(cuda, np.full(a.shape, 77, dtype)) for a in (g, x, w)]
-    conv(cuda, found[0], last(cuda, x), last(cuda, w), cuda(bias), **options)
-    by_input(cuda, found[1], last(cuda, g), last(cuda, w), **options)
-    by_weight(cuda, found[2], last(cuda, g), last(cuda, x), **options)
-    for each, expected in zip(found, reference(at, groups, x, w, bias, g), strict=True):
-        assert distance(each, expected) < tolerance
-    return [each.get() for each in found]
-
-
 def of(dtype):
     return TOLERANCE["tf32" if dtype == "float32" else np.dtype(dtype).name]
 
@@ -64,7 +51,7 @@ def test_forward_and_both_gradients(cuda, monkeypatch, case, dtype):
         monkeypatch.setattr(cuda, "tf32", True)
         monkeypatch.setattr(conv_channels_launch, "_TILES", tiles[:1])
         monkeypatch.setattr(conv_channels_launch, "_WEIGHT_TILES", tiles[1:])
-        found.append(check(cuda, case, dtype, of(dtype)))
+        found.append(check(cuda, case, dtype, last, of(dtype)))
     for others in found[1:]:
         for one, other in zip(found[0][:2], others[:2], strict=True):
             np.testing.assert_array_equal(one, other)
@@ -87,10 +74,10 @@ def test_without_tensor_cores(cuda, monkeypatch, case, dtype):
     for tile, of_weight in list(tiles)[dtype == "float64":]:  # double has the small ones alone
         monkeypatch.setattr(launches, "_ANY", (tile,))
         monkeypatch.setattr(launches, "_ANY_WEIGHT", (of_weight,))
-        found.append(check(cuda, case, dtype, TOLERANCE[np.dtype(dtype).name]))
+        found.append(check(cuda, case, dtype, last))
     if dtype == "float32" and case in WHOLE:
         monkeypatch.setattr(conv_channels_launch, "_are_whole", lambda *_: False)
-        found.append(check(cuda, case, dtype, TOLERANCE["float32"]))
+        found.append(check(cuda, case, dtype, last))
     for others in found[1:]:
         for one, other in zip(found[0][:2], others[:2], strict=True):
             np.testing.assert_array_equal(one, other)
@@ -106,7 +93,7 @@ def test_one_tap_is_a_matrix_product(cuda, monkeypatch, case, dtype):
     """Of any type and size, and no other kernel is asked."""
     for name in ("_gather", "_weight"):
         monkeypatch.setattr(conv_channels_launch, name, None)
-    check(cuda, case, dtype, TOLERANCE[np.dtype(dtype).name])
+    check(cuda, case, dtype, last)
 
 
 @pytest.mark.parametrize("case, tile", [(WHOLE[0], TALL), (WHOLE[1], LARGE), (WHOLE[5], SMALL), (RAGGED[0], SMALL),
@@ -119,22 +106,7 @@ def test_what_follows_has_the_bits_of_separate_kernels(cuda, monkeypatch, case, 
         monkeypatch.setattr(conv_channels_launch, "on_tensor_cores", lambda *_: False)
     else:
         monkeypatch.setattr(conv_channels_launch, "_TILES", (tile,))
-    at, groups, (x, w, bias, g) = arrays(case, dtype)
-    x, w, bias, onto = last(cuda, x), last(cuda, w), cuda(bias), last(cuda, g)
-    vectors = [cuda(np.random.default_rng(i).uniform(0.5, 2, bias.size).astype(dtype)) for i in range(4)]
-    options = dict(at=at, groups=groups)
-    plain, normed = last(cuda, np.full(g.shape, 77, dtype)), cuda.empty(g.shape, g.dtype)
-    conv(cuda, plain, x, w, bias, **options)
-    ordered = cuda(plain.get())
-    running_norm.op.launch(cuda, normed, ordered, *vectors, eps=1e-3)
-    for activation in EXACT:
-        for norm, there in combinations((False, True), (None, onto)):
-            out = last(cuda, np.full(g.shape, 77, dtype))
-            ops.conv_epilogue.op.launch(cuda, out, x, w, bias, *(vectors if norm else [None] * 4), there, eps=1e-3,
-                                        activation=activation, **options)
-            there = None if there is None else cuda(there.get())
-            expected = separately(cuda, normed if norm else ordered, there, activation)[1]
-            np.testing.assert_array_equal(out.get(), expected.get())
+    check_what_follows(cuda, case, dtype, last)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", BFLOAT16], ids=str)
@@ -166,7 +138,7 @@ def test_operands_that_lie_otherwise_are_copied(cuda, monkeypatch, dtype):
     by_input(cuda, found[1], cuda(g), last(cuda, w), at=at, groups=groups)
     by_weight(cuda, found[2], cuda(g), odd, at=at, groups=groups)
     for each, expected in zip(found, (y + g.astype(float), dx, dw), strict=True):
-        assert distance(each, expected) < of(dtype)
+        assert distance(each.get(), expected) < of(dtype)
 
 
 def test_which_convolutions_are_taken(cuda, monkeypatch):
@@ -210,4 +182,4 @@ def test_before_compute_capability_8_0_tiles_are_small(cuda, monkeypatch):
     monkeypatch.setattr(device, "capability", 75)
     for tiles in ("_TILES", "_WEIGHT_TILES"):
         monkeypatch.setattr(conv_channels_launch, tiles, (None, SMALL))
-    check(device, WHOLE[0], "float16", of("float16"))
+    check(device, WHOLE[0], "float16", last)
