@@ -16,8 +16,24 @@
 //   By the input k is (tap, feature), and channels are what runs along the weight's memory: it is read turned (TURNED), so
 // that no copy of it is made.
 #include "conv_channels.cuh"
-#include "slices.cuh"
-#include "tiles.cuh"
+
+namespace {
+
+// Starts copying a chunk, zeros if it is not `valid`: past L1, or into it where neighbours will ask for the same.
+struct CopyChunk {
+    template <typename T>
+    __device__ __forceinline__ void operator()(char* to_shared, const T* from, bool valid) const {
+        cp_async16(smem_u32(to_shared), from, valid);
+    }
+};
+struct GatherChunk {
+    template <typename T>
+    __device__ __forceinline__ void operator()(char* to_shared, const T* from, bool valid) const {
+        cp_async16_cached(smem_u32(to_shared), from, valid);
+    }
+};
+
+}  // namespace
 
 // Forward, or by the input for one phase. Source and weight begin at multiples of 16 bytes, and so do the channels of each
 // place; bias may be null. TURNED: weight_feature is 1, and features are whole chunks in memory; else weight_channel is.
@@ -27,76 +43,31 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     conv_channels(T* __restrict__ out, const T* __restrict__ source, const T* __restrict__ weight,
                   const T* __restrict__ bias, const Channels at, const After<T, float> after) {
     using Tile = Sums<T, true, !TURNED, TILE_M, TILE_N, WARPS_M, WARPS_N>;
-    using Left = typename Tile::Left;
-    using Right = typename Tile::Right;
-    constexpr int THREADS = Tile::THREADS, EACH = Tile::EACH, DEPTH = Tile::DEPTH;
     __shared__ alignas(128) char shared[RING<TILE_M, TILE_N>];
 
-    const int tiles_m = (at.positions + TILE_M - 1) / TILE_M, tiles_n = (at.features + TILE_N - 1) / TILE_N;
-    const int group = blockIdx.x / (tiles_m * tiles_n);
-    int tile_m, tile_n;
-    tile_position(blockIdx.x - group * tiles_m * tiles_n, tiles_m, tiles_n, tile_m, tile_n);
-    const int origin_m = tile_m * TILE_M, origin_n = tile_n * TILE_N;
-    source += group * at.source_group;
-    weight += group * at.weight_group;
-
-    using PlacesM = Places<Left, TILE_M, THREADS>;
-    using PlacesN = Places<Right, TURNED ? DEPTH : TILE_N, THREADS>;
+    const GatherTile my(at, TILE_M, TILE_N);
+    const int group = my.group, origin_m = my.origin_m, origin_n = my.origin_n;
+    using PlacesM = Places<typename Tile::Left, Tile::THREADS, Tile::EACH>;
     const PlacesM to_left;
-    const PlacesN to_right;
-    int here[PlacesM::COPIES];  // where tap 0 of the position lies, which may be outside
+    int here[PlacesM::COPIES];
     unsigned int not_here[PlacesM::COPIES];
 #pragma unroll
     for (int i = 0; i < PlacesM::COPIES; ++i) {
-        const int number = origin_m + to_left.row + i * PlacesM::STEP;
-        const Parts position(number, at.by_plane, at.by_row);
-        const int y = position.b * at.step_y + at.start_y, x = position.c * at.step_x + at.start_x;
-        here[i] = ((position.a * at.height + y) * at.width + x) * at.source_pitch;
-        not_here[i] = number < at.positions ? outside(y, at.next_y, at.taps_y, at.height) | NEVER |
-                                                  outside(x, at.next_x, at.taps_x, at.width) << 16
-                                            : ~0u;
+        const Spot spot(origin_m + to_left.row + i * PlacesM::STEP, at.positions, at);
+        here[i] = spot.here;
+        not_here[i] = spot.not_here;
     }
-    const int tap_y = at.next_y * at.width * at.source_pitch, tap_x = at.next_x * at.source_pitch;
-
     Tile tile;
-    tile.add(shared, at.depth, [&](char* stage, int left) {
-        const int k = at.depth - left;
-        auto in_weight = [&](const Tap& tap) {
-            return at.weight_first + tap.y * at.weight_y + tap.x * at.weight_x + tap.channel * at.weight_channel;
-        };
-        const int own_k = k + to_left.chunk * EACH;
-        const Tap tap(own_k, at);
-        const int shift = tap.y * tap_y + tap.x * tap_x + tap.channel;
-        const unsigned int bits = own_k < at.depth ? bits_of(tap.y, tap.x) : NEVER;
-#pragma unroll
-        for (int i = 0; i < PlacesM::COPIES; ++i)
-            cp_async16_cached(smem_u32(stage + to_left[i]), source + (here[i] + shift), !(not_here[i] & bits));
-        if constexpr (TURNED) {
-            const int feature = origin_n + to_right.chunk * EACH;
-#pragma unroll
-            for (int i = 0; i < PlacesN::COPIES; ++i) {
-                const int row_k = k + to_right.row + i * PlacesN::STEP;
-                cp_async16(smem_u32(stage + Left::BYTES + to_right[i]), weight + (in_weight(Tap(row_k, at)) + feature),
-                           feature < at.features && row_k < at.depth);
-            }
-        } else {
-            const int feature = origin_n + to_right.row, place = in_weight(tap) + feature * at.weight_feature;
-#pragma unroll
-            for (int i = 0; i < PlacesN::COPIES; ++i)
-                cp_async16(smem_u32(stage + Left::BYTES + to_right[i]),
-                           weight + (place + i * PlacesN::STEP * at.weight_feature),
-                           feature + i * PlacesN::STEP < at.features && own_k < at.depth);
-        }
-    });
+    add_gathered<TURNED, Tile::EACH>(
+        tile, shared, source + group * at.source_group, weight + group * at.weight_group, origin_n, at,
+        [&](int i, int) { return Spot(here[i], not_here[i]); }, [](int row) { return row; }, GatherChunk(), CopyChunk());
 
     const int first_feature = group * at.features, activation = after.activation;
     out += first_feature;
     const T* const there = after.onto ? after.onto + first_feature : nullptr;
     const bool evenly = at.out_y == at.count_x * at.out_x && at.out_image == at.count_y * at.out_y;
     auto place_of = [&](int position) {
-        if (evenly) return at.out_first + position * at.out_x;
-        const Parts parts(position, at.by_plane, at.by_row);
-        return parts.a * at.out_image + at.out_first + parts.b * at.out_y + parts.c * at.out_x;
+        return evenly ? at.out_first + position * at.out_x : at.out_place(position);
     };
     const int lane = threadIdx.x % 32, row = lane / 4, column = lane % 4 * 2;  // of a lane's first sum in each product
     const int first_position = origin_m + Tile::warp_m(), first_column = origin_n + Tile::warp_n();
@@ -206,55 +177,14 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     conv_channels_weight(T* __restrict__ out, float* __restrict__ partial, const T* __restrict__ g,
                          const T* __restrict__ source, const WeightChannels at) {
     using Tile = Sums<T, false, false, TILE_M, TILE_N, WARPS_M, WARPS_N>;
-    using Left = typename Tile::Left;
-    constexpr int THREADS = Tile::THREADS, EACH = Tile::EACH, DEPTH = Tile::DEPTH;
     __shared__ alignas(128) char shared[RING<TILE_M, TILE_N>];
 
-    const int tiles_m = (at.features + TILE_M - 1) / TILE_M, tiles_n = (at.columns + TILE_N - 1) / TILE_N;
-    const int origin_m = blockIdx.x % tiles_m * TILE_M, origin_n = blockIdx.x / tiles_m % tiles_n * TILE_N;
-    const int rest = blockIdx.x / (tiles_m * tiles_n), group = rest % at.groups, split = rest / at.groups;
-    const int first = split * at.per_split;
-    const int last = first + at.per_split < at.positions ? first + at.per_split : at.positions;
-    source += group * at.source_group;
-    g += group * at.features;
-
-    // A thread copies chunks of one tap, of several positions. Each lane of a warp finds out where one position lies.
-    using PlacesN = Places<typename Tile::Right, DEPTH, THREADS>;
-    const PlacesN to_right;
-    const Parts tap(origin_n + to_right.chunk * EACH, at.by_tap_row, at.by_channels);
-    const int shift = (tap.a * static_cast<int>(at.next_y.value) * at.width + tap.b * static_cast<int>(at.next_x.value)) *
-                          at.source_pitch + tap.c;
-    const unsigned int bits = origin_n + to_right.chunk * EACH < at.columns ? bits_of(tap.a, tap.b) : NEVER;
-    using PlacesM = Places<Left, DEPTH, THREADS>;
-    const PlacesM to_left;
-    const int feature = origin_m + to_left.chunk * EACH;
-
+    const WeightTile my(at, TILE_M, TILE_N);
     Tile tile;
-    tile.add(shared, last - first, [&](char* stage, int left) {
-        const int k = last - left;
-#pragma unroll
-        for (int i = 0; i < PlacesM::COPIES; ++i) {
-            const int position = k + to_left.row + i * PlacesM::STEP;
-            cp_async16(smem_u32(stage + to_left[i]), g + (position * at.g_pitch + feature),
-                       feature < at.features && position < last);
-        }
-        const int number = k + threadIdx.x % DEPTH;
-        const Parts position(number, at.by_plane, at.by_row);
-        const int y = position.b * at.step_y + at.start_y, x = position.c * at.step_x + at.start_x;
-        const int here = ((position.a * at.height + y) * at.width + x) * at.source_pitch;
-        const unsigned int not_here =
-            number < last ? outside(y, at.next_y, at.height) | NEVER | outside(x, at.next_x, at.width) << 16 : ~0u;
-#pragma unroll
-        for (int i = 0; i < PlacesN::COPIES; ++i) {
-            const int lane = to_right.row + i * PlacesN::STEP;
-            const int from = __shfl_sync(0xffffffffu, here, lane);
-            const unsigned int not_there = __shfl_sync(0xffffffffu, not_here, lane);
-            cp_async16_cached(smem_u32(stage + Left::BYTES + to_right[i]), source + (from + shift), !(not_there & bits));
-        }
-    });
-
-    const long long part = static_cast<long long>(partial ? split * at.groups + group : group) * at.features * at.columns;
+    add_by_weight<Tile::EACH>(tile, shared, g + my.group * at.features, source + my.group * at.source_group, my, at,
+                              GatherChunk(), CopyChunk());
+    const long long result = my.result(at, partial);
     // Columns are even, and so is where a row begins.
-    if (partial) tile.store(partial + part, at.features, at.columns, origin_m, origin_n, true);
-    else tile.store(out + part, at.features, at.columns, origin_m, origin_n, true);
+    if (partial) tile.store(partial + result, at.features, at.columns, my.origin_m, my.origin_n, true);
+    else tile.store(out + result, at.features, at.columns, my.origin_m, my.origin_n, true);
 }

@@ -13,43 +13,31 @@
 // neighbouring lanes copy neighbouring numbers, of the same place but where a tap ends. Where a position lies is said in a
 // table, since a thread then copies sixteen. Half types pass registers, and become float on their way.
 #include "conv_channels.cuh"
-#include "ptx.cuh"
-#include "tiles.cuh"
 
 namespace {
 
-constexpr int CHUNK = 16, SLICE = 64, STAGES = 3;  // bytes, of k too; slices under way
-constexpr int LANES_M = 4, LANES_N = 8;            // of a warp, along rows and columns
-
-// How an operand's slice lies in shared memory. INNER: k runs along it, and rows are those of the tile; their chunks are
-// moved about, so that eight neighbouring rows' chunks of one k lie in different banks.
-template <typename A, bool INNER, int TILE>
-struct Laid {
-    static constexpr int PITCH = INNER ? SLICE : TILE * int(sizeof(A)), BYTES = TILE * SLICE;
-    static __device__ __forceinline__ int swizzle(int row) { return INNER ? row >> 1 & 3 : 0; }
-    static __device__ __forceinline__ int place(int row, int chunk) {
-        return row * PITCH + (chunk ^ swizzle(row)) * CHUNK;
-    }
-};
+constexpr int LANES_M = 4, LANES_N = 8;  // of a warp, along rows and columns
 
 // Starts copying one unit to shared memory: a chunk, or one number as an A; zeros if it is not `valid`.
-template <bool WHOLE, typename A, typename T>
-__device__ __forceinline__ void copy_unit(char* to_shared, const T* from, bool valid) {
-    if constexpr (WHOLE) cp_async16_cached(smem_u32(to_shared), from, valid);
-    else if constexpr (sizeof(T) == 8) cp_async8(smem_u32(to_shared), from, valid);
-    else if constexpr (sizeof(T) == 4) cp_async4(smem_u32(to_shared), from, valid);
-    else *reinterpret_cast<A*>(to_shared) = valid ? to<A>(*from) : A(0);
-}
+template <bool WHOLE, typename A>
+struct CopyUnit {
+    template <typename T>
+    __device__ __forceinline__ void operator()(char* to_shared, const T* from, bool valid) const {
+        if constexpr (WHOLE) cp_async16_cached(smem_u32(to_shared), from, valid);
+        else if constexpr (sizeof(T) == 8) cp_async8(smem_u32(to_shared), from, valid);
+        else if constexpr (sizeof(T) == 4) cp_async4(smem_u32(to_shared), from, valid);
+        else *reinterpret_cast<A*>(to_shared) = valid ? to<A>(*from) : A(0);
+    }
+};
 
 // A tile's sums. M_INNER, N_INNER: k runs along the memory of the left, of the right operand.
 template <typename A, bool M_INNER, bool N_INNER, int TILE_M, int TILE_N, int WARPS_M, int WARPS_N>
 struct Tile {
     static constexpr int THREADS = 32 * WARPS_M * WARPS_N;
     static constexpr int ROWS = TILE_M / (WARPS_M * LANES_M), COLUMNS = TILE_N / (WARPS_N * LANES_N);
-    using Left = Laid<A, M_INNER, TILE_M>;
-    using Right = Laid<A, N_INNER, TILE_N>;
-    static constexpr int EACH = CHUNK / sizeof(A), DEPTH = SLICE / sizeof(A);  // numbers in a chunk, and of k in a slice
-    static constexpr int STAGE = Left::BYTES + Right::BYTES;
+    using Left = Layout<A, M_INNER, TILE_M, false>;
+    using Right = Layout<A, N_INNER, TILE_N, false>;
+    static constexpr int EACH = Left::EACH, DEPTH = Left::DEPTH, STAGE = Left::BYTES + Right::BYTES;
     static_assert(ROWS % 4 == 0 && COLUMNS % 4 == 0, "rows and columns are read by four");
 
     A sum[ROWS][COLUMNS];
@@ -133,22 +121,14 @@ struct Tile {
         for (int i = 0; i < ROWS; ++i)
 #pragma unroll
             for (int j = 0; j < COLUMNS; ++j) sum[i][j] = A(0);
-        auto start = [&](char* stage, int k) {
-            if (k < until) copy(stage, k);
-            cp_async_commit();  // also when empty, so that the number of groups tells which slice has arrived
-        };
-        auto after = [&](char* stage) { return stage == shared + (STAGES - 1) * STAGE ? shared : stage + STAGE; };
-#pragma unroll
-        for (int stage = 0; stage < STAGES - 1; ++stage) start(shared + stage * STAGE, from + stage * DEPTH);
-        char *reading = shared, *writing = shared + (STAGES - 1) * STAGE;
+        auto start = [&](char* stage, int k) { Ring<STAGE>::start(k < until, [&] { copy(stage, k); }); };
+        Ring<STAGE> ring(shared, [&](char* stage, int i) { start(stage, from + i * DEPTH); });
 #pragma unroll 1
         for (int k = from; k < until; k += DEPTH) {
-            cp_async_wait<STAGES - 2>();
-            __syncthreads();  // this slice has arrived for every thread, and the one before it is read
-            start(writing, k + (STAGES - 1) * DEPTH);
-            multiply(reading, reading + Left::BYTES);
-            reading = after(reading);
-            writing = after(writing);
+            ring.wait();
+            start(ring.next(), k + (STAGES - 1) * DEPTH);
+            multiply(ring.reading, ring.reading + Left::BYTES);
+            ring.move_on();
         }
     }
 };
@@ -163,71 +143,26 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     conv_channels_any(T* __restrict__ out, const T* __restrict__ source, const T* __restrict__ weight,
                       const T* __restrict__ bias, const Channels at, const After<T, A> after) {
     using Tile = Tile<A, true, !TURNED, TILE_M, TILE_N, WARPS_M, WARPS_N>;
-    using Left = typename Tile::Left;
-    using Right = typename Tile::Right;
-    constexpr int THREADS = Tile::THREADS, DEPTH = Tile::DEPTH, EACH = WHOLE ? Tile::EACH : 1, UNIT = EACH * sizeof(A);
-    __shared__ alignas(128) char shared[STAGES * Tile::STAGE];
-    __shared__ int2 positions[TILE_M];  // where tap 0 lies, which may be outside; which taps are
+    constexpr int EACH = WHOLE ? Tile::EACH : 1;
+    __shared__ alignas(128) char shared[RING<TILE_M, TILE_N>];
+    __shared__ int2 positions[TILE_M];  // the spot of each
 
-    const int tiles_m = (at.positions + TILE_M - 1) / TILE_M, tiles_n = (at.features + TILE_N - 1) / TILE_N;
-    const int group = blockIdx.x / (tiles_m * tiles_n);
-    int tile_m, tile_n;
-    tile_position(blockIdx.x - group * tiles_m * tiles_n, tiles_m, tiles_n, tile_m, tile_n);
-    const int origin_m = tile_m * TILE_M, origin_n = tile_n * TILE_N;
-    source += group * at.source_group;
-    weight += group * at.weight_group;
-    for (int i = threadIdx.x; i < TILE_M; i += THREADS) {
-        const int number = origin_m + i;
-        const Parts position(number, at.by_plane, at.by_row);
-        const int y = position.b * at.step_y + at.start_y, x = position.c * at.step_x + at.start_x;
-        const unsigned int not_here = number < at.positions ? outside(y, at.next_y, at.taps_y, at.height) | NEVER |
-                                                                  outside(x, at.next_x, at.taps_x, at.width) << 16
-                                                            : ~0u;
-        positions[i] = make_int2(((position.a * at.height + y) * at.width + x) * at.source_pitch,
-                                 static_cast<int>(not_here));
+    const GatherTile my(at, TILE_M, TILE_N);
+    const int group = my.group, origin_m = my.origin_m, origin_n = my.origin_n;
+    for (int i = threadIdx.x; i < TILE_M; i += Tile::THREADS) {
+        const Spot spot(origin_m + i, at.positions, at);
+        positions[i] = make_int2(spot.here, static_cast<int>(spot.not_here));
     }
     __syncthreads();  // where the positions lie is said
 
-    using PlacesM = Places<Left, TILE_M, THREADS, UNIT>;
-    using PlacesN = Places<Right, TURNED ? DEPTH : TILE_N, THREADS, UNIT>;
-    const PlacesM to_left;
-    const PlacesN to_right;
-    const int tap_y = at.next_y * at.width * at.source_pitch, tap_x = at.next_x * at.source_pitch;
-
     Tile tile;
-    tile.add(shared, 0, at.depth, [&](char* stage, int k) {
-        auto in_weight = [&](const Tap& tap) {
-            return at.weight_first + tap.y * at.weight_y + tap.x * at.weight_x + tap.channel * at.weight_channel;
-        };
-        const int own_k = k + to_left.chunk * EACH;
-        const Tap tap(own_k, at);
-        const int shift = tap.y * tap_y + tap.x * tap_x + tap.channel;
-        const unsigned int bits = own_k < at.depth ? bits_of(tap.y, tap.x) : NEVER;
-#pragma unroll
-        for (int i = 0; i < PlacesM::COPIES; ++i) {
-            const int2 position = positions[to_left.row + i * PlacesM::STEP];
-            copy_unit<WHOLE, A>(stage + to_left[i], source + (position.x + shift),
-                                !(static_cast<unsigned int>(position.y) & bits));
-        }
-        if constexpr (TURNED) {
-            const int feature = origin_n + to_right.chunk * EACH;
-#pragma unroll
-            for (int i = 0; i < PlacesN::COPIES; ++i) {
-                const int row_k = k + to_right.row + i * PlacesN::STEP;
-                copy_unit<WHOLE, A>(stage + Left::BYTES + to_right[i], weight + (in_weight(Tap(row_k, at)) + feature),
-                                    feature < at.features && row_k < at.depth);
-            }
-        } else {
-            const int feature = origin_n + Tile::turned(to_right.row);
-            const int place = in_weight(tap) + feature * at.weight_feature;
-#pragma unroll
-            for (int i = 0; i < PlacesN::COPIES; ++i) {
-                const int further = Tile::turned(i * PlacesN::STEP);
-                copy_unit<WHOLE, A>(stage + Left::BYTES + to_right[i], weight + (place + further * at.weight_feature),
-                                    feature + further < at.features && own_k < at.depth);
-            }
-        }
-    });
+    add_gathered<TURNED, EACH>(
+        tile, shared, source + group * at.source_group, weight + group * at.weight_group, origin_n, at,
+        [&](int, int row) {
+            const int2 spot = positions[row];
+            return Spot(spot.x, static_cast<unsigned int>(spot.y));
+        },
+        [](int row) { return Tile::turned(row); }, CopyUnit<WHOLE, A>(), CopyUnit<WHOLE, A>());
 
     const int first_feature = group * at.features, activation = after.activation;
     out += first_feature;
@@ -237,10 +172,6 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
                reinterpret_cast<unsigned long long>(first) % (4 * sizeof(T)) == 0;
     };
     const bool whole = are_whole(out), whole_there = there && are_whole(there);
-    auto place_of = [&](int position) {
-        const Parts parts(position, at.by_plane, at.by_row);
-        return parts.a * at.out_image + at.out_first + parts.b * at.out_y + parts.c * at.out_x;
-    };
 #pragma unroll
     for (int j = 0; j < Tile::COLUMNS; j += 4) {
         const int c = origin_n + Tile::column(j), count = at.features - c;
@@ -256,7 +187,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
         for (int i = 0; i < Tile::ROWS; ++i) {
             const int position = origin_m + Tile::row(i);
             if (position >= at.positions) continue;
-            const int place = place_of(position) + c;
+            const int place = at.out_place(position) + c;
             Pack<T, 4> pack;
 #pragma unroll
             for (int v = 0; v < 4; ++v)
@@ -280,7 +211,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
         for (int i = 0; i < Tile::ROWS; ++i) {
             const int position = origin_m + Tile::row(i);
             if (position >= at.positions) continue;
-            T* const stored = out + (place_of(position) + c);
+            T* const stored = out + (at.out_place(position) + c);
             Pack<T, 4> pack = load_some<4>(stored, whole, at.features - c);
             activate<A>(pack, activation);
             store_some(stored, pack, whole, at.features - c);
@@ -297,64 +228,25 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     conv_channels_any_weight(T* __restrict__ out, A* __restrict__ partial, const T* __restrict__ g,
                              const T* __restrict__ source, const WeightChannels at) {
     using Tile = Tile<A, false, false, TILE_M, TILE_N, WARPS_M, WARPS_N>;
-    using Left = typename Tile::Left;
-    constexpr int THREADS = Tile::THREADS, DEPTH = Tile::DEPTH, EACH = WHOLE ? Tile::EACH : 1, UNIT = EACH * sizeof(A);
-    __shared__ alignas(128) char shared[STAGES * Tile::STAGE];
+    constexpr int EACH = WHOLE ? Tile::EACH : 1;
+    __shared__ alignas(128) char shared[RING<TILE_M, TILE_N>];
 
-    const int tiles_m = (at.features + TILE_M - 1) / TILE_M, tiles_n = (at.columns + TILE_N - 1) / TILE_N;
-    const int origin_m = blockIdx.x % tiles_m * TILE_M, origin_n = blockIdx.x / tiles_m % tiles_n * TILE_N;
-    const int rest = blockIdx.x / (tiles_m * tiles_n), group = rest % at.groups, split = rest / at.groups;
-    const int first = split * at.per_split;
-    const int last = first + at.per_split < at.positions ? first + at.per_split : at.positions;
-    source += group * at.source_group;
-    g += group * at.features;
-
-    // A thread copies units of one tap, of several positions. Each lane of a warp finds out where one position lies.
-    using PlacesN = Places<typename Tile::Right, DEPTH, THREADS, UNIT>;
-    const PlacesN to_right;
-    const int column = origin_n + to_right.chunk * EACH;
-    const Parts tap(column, at.by_tap_row, at.by_channels);
-    const int shift = (tap.a * static_cast<int>(at.next_y.value) * at.width + tap.b * static_cast<int>(at.next_x.value)) *
-                          at.source_pitch + tap.c;
-    const unsigned int bits = column < at.columns ? bits_of(tap.a, tap.b) : NEVER;
-    using PlacesM = Places<Left, DEPTH, THREADS, UNIT>;
-    const PlacesM to_left;
-    const int feature = origin_m + to_left.chunk * EACH;
-
+    const WeightTile my(at, TILE_M, TILE_N);
     Tile tile;
-    tile.add(shared, first, last, [&](char* stage, int k) {
-#pragma unroll
-        for (int i = 0; i < PlacesM::COPIES; ++i) {
-            const int position = k + to_left.row + i * PlacesM::STEP;
-            copy_unit<WHOLE, A>(stage + to_left[i], g + (position * at.g_pitch + feature),
-                                feature < at.features && position < last);
-        }
-        const int number = k + threadIdx.x % DEPTH;
-        const Parts position(number, at.by_plane, at.by_row);
-        const int y = position.b * at.step_y + at.start_y, x = position.c * at.step_x + at.start_x;
-        const int here = ((position.a * at.height + y) * at.width + x) * at.source_pitch;
-        const unsigned int not_here =
-            number < last ? outside(y, at.next_y, at.height) | NEVER | outside(x, at.next_x, at.width) << 16 : ~0u;
-#pragma unroll
-        for (int i = 0; i < PlacesN::COPIES; ++i) {
-            const int lane = to_right.row + i * PlacesN::STEP;
-            const int from = __shfl_sync(0xffffffffu, here, lane);
-            const unsigned int not_there = __shfl_sync(0xffffffffu, not_here, lane);
-            copy_unit<WHOLE, A>(stage + Left::BYTES + to_right[i], source + (from + shift), !(not_there & bits));
-        }
-    });
+    add_by_weight<EACH>(tile, shared, g + my.group * at.features, source + my.group * at.source_group, my, at,
+                        CopyUnit<WHOLE, A>(), CopyUnit<WHOLE, A>());
 
     const bool whole = at.columns % 4 == 0 &&
                        reinterpret_cast<unsigned long long>(out) % (4 * sizeof(T)) == 0;
-    const long long part = static_cast<long long>(partial ? split * at.groups + group : group) * at.features * at.columns;
+    const long long result = my.result(at, partial);
 #pragma unroll
     for (int i = 0; i < Tile::ROWS; ++i) {
-        const int row = origin_m + Tile::row(i);
+        const int row = my.origin_m + Tile::row(i);
         if (row >= at.features) continue;
-        const long long to_row = part + static_cast<long long>(row) * at.columns;
+        const long long to_row = result + static_cast<long long>(row) * at.columns;
 #pragma unroll
         for (int j = 0; j < Tile::COLUMNS; j += 4) {
-            const int c = origin_n + Tile::column(j);
+            const int c = my.origin_n + Tile::column(j);
             if (c >= at.columns) continue;
             if (partial) {
                 Pack<A, 4> pack;

@@ -1,5 +1,5 @@
-// Slices of a product's operands on their way to the tensor cores: how they lie in shared memory, how they are copied
-// there, and how fragments are read.
+// Slices of a product's operands: how they lie in shared memory, how they are copied there, and how they run through a ring
+// of stages; and how fragments are read for the tensor cores.
 //
 // Operands lie in shared memory as in memory, in chunks of 16 bytes: rows of 64 bytes along k, or SLICE rows along the
 // tile. Chunk c of row r is stored at c ^ s(r), so that the eight rows of a matrix, eight neighbouring chunks of a copy,
@@ -17,15 +17,16 @@ constexpr int STAGES = 3;              // of a ring
 template <int TILE_M, int TILE_N>
 constexpr int RING = STAGES * (TILE_M + TILE_N) * SLICE;
 
-// How an operand's slice lies in shared memory. K_INNER: k runs along memory.
-template <typename T, bool K_INNER, int TILE>
+// How an operand's slice lies in shared memory. K_INNER: k runs along memory. MOVED: chunks of rows along the tile are
+// moved about too, as fragments are read.
+template <typename T, bool K_INNER, int TILE, bool MOVED = true>
 struct Layout {
     static constexpr int EACH = CHUNK / sizeof(T);                           // elements in a chunk
     static constexpr int DEPTH = SLICE / sizeof(T);                          // of a slice, in k
     static constexpr int PITCH = K_INNER ? SLICE : TILE * int(sizeof(T));    // bytes of a row
-    static constexpr int BYTES = TILE * SLICE;
+    static constexpr int ROWS = K_INNER ? TILE : DEPTH, BYTES = TILE * SLICE;
     static __device__ __forceinline__ int swizzle(int row) {
-        return K_INNER ? row >> 1 & 3 : sizeof(T) == 2 ? row & 7 : 2 * (row & 3);
+        return K_INNER ? row >> 1 & 3 : !MOVED ? 0 : sizeof(T) == 2 ? row & 7 : 2 * (row & 3);
     }
     static __device__ __forceinline__ int place(int row, int chunk) {
         return row * PITCH + (chunk ^ swizzle(row)) * CHUNK;
@@ -126,6 +127,44 @@ struct Fragments {
     }
 };
 
+// A ring of stages in shared memory, through which slices run: while one is used two are under way, and one barrier a slice
+// says that the oldest has come and the one before it is read.
+template <int STAGE>
+struct Ring {
+    char *const shared, *reading, *writing;
+
+    // first(stage, i) starts slice i.
+    template <typename First>
+    __device__ __forceinline__ Ring(char* shared, First first)
+        : shared(shared), reading(shared), writing(shared + (STAGES - 1) * STAGE) {
+#pragma unroll
+        for (int i = 0; i < STAGES - 1; ++i) first(shared + i * STAGE, i);
+    }
+    // copy() starts copying a slice, where there is one.
+    template <typename Copy>
+    static __device__ __forceinline__ void start(bool is_there, Copy copy) {
+        if (is_there) copy();
+        cp_async_commit();  // also when empty, so that the number of groups tells which slice has arrived
+    }
+    // Until the oldest slice has arrived for every thread, and the one before it is read.
+    static __device__ __forceinline__ void wait() {
+        cp_async_wait<STAGES - 2>();
+        __syncthreads();
+    }
+    // Where the next slice goes: in place of the one that was read before the last wait.
+    __device__ __forceinline__ char* next() {
+        char* const stage = writing;
+        writing = after(writing);
+        return stage;
+    }
+    __device__ __forceinline__ void move_on() { reading = after(reading); }
+
+private:
+    __device__ __forceinline__ char* after(char* stage) const {
+        return stage == shared + (STAGES - 1) * STAGE ? shared : stage + STAGE;
+    }
+};
+
 // A tile's sums, each warp's part in its registers. M_INNER, N_INNER: k runs along the memory of the left, of the right
 // operand.
 template <typename T, bool M_INNER, bool N_INNER, int TILE_M, int TILE_N, int WARPS_M, int WARPS_N>
@@ -153,22 +192,16 @@ struct Sums {
                 for (int v = 0; v < 4; ++v) sum[i][j][v] = 0.0f;
     }
 
-    // Adds the products over `depth` of k, from slices that run through a ring in shared memory: while one is multiplied
-    // two are under way, and one barrier a slice says that the oldest has come and the one before it is read. Fragments
-    // are read one step of k ahead of the products that use them. copy(stage, left) starts copying the slice from which on
-    // so much of k is left. IN_PARTS: by 3xTF32.
+    // Adds the products over `depth` of k, from slices that run through a ring. copy(stage, left) starts copying the slice
+    // from which on so much of k is left. Fragments are read one step of k ahead of the products that use them. IN_PARTS:
+    // by 3xTF32.
     template <bool IN_PARTS = false, typename Copy>
     __device__ __forceinline__ void add(char* shared, int depth, Copy copy) {
         static_assert(STEPS % 2 == 0, "the next slice's first fragments are in set 0 again");
         const Fragments<T, M_INNER, TILE_M, true, !IN_PARTS> from_left(warp_m());
         const Fragments<T, N_INNER, TILE_N, false, !IN_PARTS> from_right(warp_n());
-        auto start = [&](char* stage, int left_k) {
-            if (left_k > 0) copy(stage, left_k);
-            cp_async_commit();  // also when empty, so that the number of groups tells which slice has arrived
-        };
-        auto after = [&](char* stage) { return stage == shared + (STAGES - 1) * STAGE ? shared : stage + STAGE; };
-#pragma unroll
-        for (int stage = 0; stage < STAGES - 1; ++stage) start(shared + stage * STAGE, depth - stage * DEPTH);
+        auto start = [&](char* stage, int left_k) { Ring<STAGE>::start(left_k > 0, [&] { copy(stage, left_k); }); };
+        Ring<STAGE> ring(shared, [&](char* stage, int i) { start(stage, depth - i * DEPTH); });
 
         unsigned int left[2][ROWS][4], right[2][COLUMNS][4];  // one set is used while the other is read
         auto fetch = [&](int set, const char* stage, int step) {
@@ -177,25 +210,19 @@ struct Sums {
 #pragma unroll
             for (int j = 0; j < COLUMNS; ++j) from_right.read(right[set][j], stage + Left::BYTES, j, step);
         };
-        char *reading = shared, *writing = shared + (STAGES - 1) * STAGE;
-        cp_async_wait<STAGES - 2>();
-        __syncthreads();  // the first slice has arrived for every thread
-        if (depth > 0) fetch(0, reading, 0);
+        ring.wait();
+        if (depth > 0) fetch(0, ring.reading, 0);
         for (int left_k = depth; left_k > 0; left_k -= DEPTH) {
 #pragma unroll
             for (int step = 0; step < STEPS; ++step) {
                 const int set = step % 2;
-                if (step == 0) {  // into the stage of the previous slice, which is read since that slice's barrier
-                    start(writing, left_k - (STAGES - 1) * DEPTH);
-                    writing = after(writing);
-                }
+                if (step == 0) start(ring.next(), left_k - (STAGES - 1) * DEPTH);
                 if (step + 1 < STEPS) {
-                    fetch(1 - set, reading, step + 1);
+                    fetch(1 - set, ring.reading, step + 1);
                 } else if (left_k > DEPTH) {
-                    cp_async_wait<STAGES - 2>();
-                    __syncthreads();  // the next slice has arrived for every thread, and this one is read
-                    reading = after(reading);
-                    fetch(1 - set, reading, 0);
+                    ring.wait();
+                    ring.move_on();
+                    fetch(1 - set, ring.reading, 0);
                 }
                 unsigned int lower_left[4], lower_right[COLUMNS][4];
                 if constexpr (IN_PARTS) {
@@ -220,6 +247,12 @@ struct Sums {
                 }
             }
         }
+    }
+
+    // The same from `from` to `until`; copy(stage, k) starts copying the slice that begins at k.
+    template <typename Copy>
+    __device__ __forceinline__ void add(char* shared, int from, int until, Copy copy) {
+        add(shared, until - from, [&](char* stage, int left) { copy(stage, until - left); });
     }
 
     // The sums leave as they are, to a matrix of which the tile begins at `row` and `column`; even: as of store_pair.
