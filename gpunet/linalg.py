@@ -14,10 +14,13 @@ from gpunet.ops.linalg import (
     solve_triangular,
     vecdot,
 )
+from gpunet.ops.lu import lu, lu_factor, lu_factor_ex, lu_solve
 from gpunet.ops.matmul import matmul
+from gpunet.ops.matrix_exp import matrix_exp
 from gpunet.ops.norms import linalg_norm as norm
 from gpunet.ops.norms import matrix_norm, vector_norm
 
-__all__ = ["LinAlgError", "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "matmul",
-           "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve",
-           "solve_triangular", "svd", "svdvals", "vecdot", "vector_norm"]
+__all__ = ["LinAlgError", "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "lu",
+           "lu_factor", "lu_factor_ex", "lu_solve", "matmul", "matrix_exp", "matrix_norm", "matrix_power",
+           "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals",
+           "vecdot", "vector_norm"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, overload
 from weakref import ref
@@ -12,6 +11,7 @@ import numpy as np
 from gpunet import _tensor_copies, devices, dtypes
 from gpunet._layouts import contiguous_format, is_dense
 from gpunet._layouts import memory_format as MemoryFormat
+from gpunet._tensor_methods import add_methods
 from gpunet._tensor_text import to_text
 from gpunet.dispatch import host_read, wrap
 from gpunet.dtypes import Number
@@ -22,50 +22,15 @@ from gpunet.engine.hooks import RemovableHandle
 from gpunet.engine.modes import no_grad
 from gpunet.engine.tensors import address, wrap_as
 from gpunet.ops import (
-    activation,
     arithmetic,
     bits,
-    broadcasting,
-    combining,
     compare,
     conditions,
-    conversion,
     creation,
-    diagonal,
-    distance,
-    einsum,
     exponentials,
-    extremes,
-    fills,
-    gathering,
     index,
-    index_slices,
-    inplace,
-    join,
-    limits,
-    linalg,
-    moments,
-    norms,
-    operators,
     pieces,
-    products,
-    quantiles,
-    random,
-    rectifiers,
-    reduce,
-    reorder,
-    rounding,
-    scan,
-    scatter,
-    searching,
     shape_methods,
-    sharing,
-    sigmoids,
-    softmax,
-    sorting,
-    special,
-    storage,
-    trigonometry,
 )
 from gpunet.ops import matmul as matrices  # Tensor has members called `matmul` and `shape`
 from gpunet.ops import shape as shaping
@@ -561,36 +526,7 @@ def _number(value):
     return value.item() if value.dtype.kind != "V" else float(value)
 
 
-def _takes_input(function) -> bool:
-    """Whether it is a method as well: an op, or a function whose first parameter is called `input`."""
-    return hasattr(function, "op") or inspect.unwrap(function).__code__.co_varnames[:1] == ("input",)
-
-
-def _in_place_forms(module):
-    """(name, what computes the result) of a module's IN_PLACE: a table, or names of functions."""
-    table = getattr(module, "IN_PLACE", {})
-    return table.items() if isinstance(table, dict) else [(name, getattr(module, name)) for name in table]
-
-
-def _add_methods() -> None:
-    """The functions of ops as methods: those of a module's `__all__` that take `input` first, those of its METHODS, and
-    the in-place forms of those in IN_PLACE."""
-    for module in (operators, combining, limits, bits, compare, exponentials, trigonometry, rounding, special,
-                   activation, reduce, moments, extremes, shape_methods, shaping, pieces, reorder, broadcasting,
-                   conversion, gathering, matrices, inplace, join, softmax, scan, sorting, quantiles, searching,
-                   distance, diagonal, scatter, index_slices, products, einsum, linalg, norms, random, fills,
-                   rectifiers, sigmoids, storage, sharing):
-        names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.rand_like()
-        methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
-        methods |= getattr(module, "METHODS", {})
-        for name, operation in _in_place_forms(module):
-            methods[name + "_"] = inplace.in_place_form(name + "_", getattr(module, name), operation)
-        for name, function in methods.items():
-            if name not in vars(Tensor):
-                setattr(Tensor, name, function)
-
-
-_add_methods()
+add_methods(Tensor)
 
 # What == compares element by element; to Python, a tensor and anything else are just not equal.
 _COMPARABLE = (Tensor, int, float, np.generic, np.ndarray)

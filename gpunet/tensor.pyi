@@ -18,10 +18,12 @@ from gpunet.dtypes import dtype as DType
 from gpunet.dtypes import dtype as Type
 from gpunet.dtypes import dtype as _dtype
 from gpunet.engine.hooks import RemovableHandle
+from gpunet.ops.decompose import QRResult
 from gpunet.ops.extremes import MinMax
 from gpunet.ops.extremes import ValuesIndices
 from gpunet.ops.inverse import SlogdetResult
 from gpunet.ops.linalg import OlderSVDResult
+from gpunet.ops.number_parts import FrexpResult
 from gpunet.ops.pieces import Parts
 from gpunet.ops.searching import Histogram
 from gpunet.ops.shape_methods import Sizes
@@ -381,6 +383,12 @@ class Tensor:
         """Whether the element is infinite."""
     def isnan(self) -> Tensor:
         """Whether the element is not a number."""
+    def isneginf(self) -> Tensor:
+        """Whether the element is negative infinity."""
+    def isposinf(self) -> Tensor:
+        """Whether the element is positive infinity."""
+    def isreal(self) -> Tensor:
+        """Whether the element is a real number: always, as there are no complex ones."""
     def le(self, other: Tensor | Number) -> Tensor:
         """Whether input <= other, element by element."""
     def less(self, other: Tensor | Number) -> Tensor:
@@ -433,6 +441,26 @@ class Tensor:
         """`less_equal`, the result stored in this tensor, which is returned."""
     def not_equal_(self, other: Tensor | Number) -> Tensor:
         """`not_equal`, the result stored in this tensor, which is returned."""
+    def gcd(self, other: Tensor) -> Tensor:
+        """Greatest common divisor of the elements; gcd(x, 0) = |x|."""
+    def lcm(self, other: Tensor) -> Tensor:
+        """Least common multiple of the elements; lcm(x, 0) = 0."""
+    def gcd_(self, other: Tensor) -> Tensor:
+        """`gcd`, the result stored in this tensor, which is returned."""
+    def lcm_(self, other: Tensor) -> Tensor:
+        """`lcm`, the result stored in this tensor, which is returned."""
+    def frexp(self) -> FrexpResult:
+        """Mantissa and exponent: x = mantissa * 2^exponent with 0.5 <= |mantissa| < 1; of 0, infinities and NaN the
+        mantissa is x and the exponent 0.
+        """
+    def heaviside(self, values: Tensor) -> Tensor:
+        """Heaviside's step: 0 where x < 0, 1 where x > 0, and `values` where x is 0. It has no gradient."""
+    def nextafter(self, other: Tensor) -> Tensor:
+        """The next number of the type after `input`, in the direction of `other`; `other` where both are equal."""
+    def heaviside_(self, values: Tensor) -> Tensor:
+        """`heaviside`, the result stored in this tensor, which is returned."""
+    def nextafter_(self, other: Tensor) -> Tensor:
+        """`nextafter`, the result stored in this tensor, which is returned."""
     def exp(self) -> Tensor:
         """Exponential of each element: y = e^x."""
     def exp2(self) -> Tensor:
@@ -1079,6 +1107,20 @@ class Tensor:
         """Sign and logarithm of the absolute value of a determinant; see `linalg.slogdet`."""
     def svd(self, some: _bool = True, compute_uv: _bool = True) -> OlderSVDResult:
         """Singular value decomposition in its older form: A = U diag(S) V^T. `gpunet.linalg.svd` returns V^T instead."""
+    def cholesky(self, upper: _bool = False) -> Tensor:
+        """Cholesky factor of a symmetric positive-definite matrix; see `linalg.cholesky`."""
+    def cholesky_inverse(self, upper: _bool = False) -> Tensor:
+        """Inverse of a symmetric positive-definite matrix, from its Cholesky factor."""
+    def cholesky_solve(self, input2: Tensor, upper: _bool = False) -> Tensor:
+        """Solution X of A X = B, from the Cholesky factor of A."""
+    def lu_solve(self, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
+        """Solution X of A X = B, from the LU decomposition of A; see `linalg.lu_solve`."""
+    def qr(self, some: _bool = True) -> QRResult:
+        """QR decomposition; see `linalg.qr`."""
+    def lu(self, pivot: _bool = True, get_infos: _bool = False) -> Any:
+        """LU decomposition in packed form: the older form of `linalg.lu_factor`."""
+    def matrix_exp(self) -> Tensor:
+        """Exponential of a square matrix: the sum of all A^k / k!, by scaling and squaring."""
     def norm(self, p: Number | str | None = 'fro', dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, dtype: _dtype | None = None) -> Tensor:
         """Norm of all elements, or along dimensions: PyTorch's older function; see also `linalg.norm`."""
     def renorm(self, p: _float, dim: _int, maxnorm: _float) -> Tensor:

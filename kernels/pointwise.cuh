@@ -82,6 +82,7 @@ BINARY(Times, x * y)
 BINARY(Divide, x / y)
 BINARY(Maximum, x != x || x > y ? x : y)
 BINARY(Minimum, x != x || x < y ? x : y)
+BINARY(Heaviside, x == A(0) ? y : A(x > A(0)))
 BINARY(And, x & y)
 BINARY(Or, x | y)
 BINARY(Xor, x ^ y)
@@ -126,6 +127,27 @@ struct Remainder {
         if (y == A(0) || (A(-1) < A(0) && y == A(-1))) return A(0);
         const A rest = x % y;
         return rest + (rest != A(0) && (rest < A(0)) != (y < A(0)) ? y : A(0));
+    }
+};
+
+// The greatest common divisor by Euclid's algorithm; remainders have either sign, which does not matter on the way.
+struct Gcd {
+    template <typename A>
+    __device__ __forceinline__ A operator()(A x, A y) const {
+        while (y != A(0)) {
+            const A rest = Remainder()(x, y);
+            x = y;
+            y = rest;
+        }
+        return magnitude(x);
+    }
+};
+
+struct Lcm {
+    template <typename A>
+    __device__ __forceinline__ A operator()(A x, A y) const {
+        const A divisor = Gcd()(x, y);
+        return divisor == A(0) ? A(0) : magnitude(A(x / divisor * y));
     }
 };
 

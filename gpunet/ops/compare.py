@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, overload
 
 from gpunet.dispatch import host_read, is_tensor, promote
-from gpunet.dtypes import BOOL_NP, UINT8_NP, Number, public, result_type, scalar_type
+from gpunet.dtypes import BOOL_NP, FLOAT, UINT8_NP, Number, category, public, result_type, scalar_type
 from gpunet.ops.conditions import (
     eq_op,
     ge_op,
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from gpunet.tensor import Tensor
 
 __all__ = ["allclose", "eq", "equal", "ge", "greater", "greater_equal", "gt", "isclose", "isfinite", "isin", "isinf",
-           "isnan", "le", "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "ne",
-           "not_equal", "signbit", "where"]
+           "isnan", "isneginf", "isposinf", "isreal", "le", "less", "less_equal", "logical_and", "logical_not",
+           "logical_or", "logical_xor", "lt", "ne", "not_equal", "signbit", "where"]
 
 
 def eq(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
@@ -316,6 +317,60 @@ def isfinite(input: Tensor) -> Tensor:
         tensor([ True, False, False])
     """
     return isfinite_op(input)
+
+
+def isposinf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Whether the element is positive infinity.
+
+    Args:
+        input: tensor of any type; integers and bools are finite.
+        out: bool tensor that receives the result; resized if its shape differs.
+
+    Returns:
+        Bool tensor of input's shape.
+
+    Example:
+        >>> gpunet.isposinf(gpunet.tensor([1.0, float("inf"), -float("inf")]))
+        tensor([False,  True, False])
+    """
+    return deliver(_infinite(input, math.inf), out, "isposinf", exact=True)
+
+
+def isneginf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Whether the element is negative infinity.
+
+    Args:
+        input: tensor of any type; integers and bools are finite.
+        out: bool tensor that receives the result; resized if its shape differs.
+
+    Returns:
+        Bool tensor of input's shape.
+
+    Example:
+        >>> gpunet.isneginf(gpunet.tensor([1.0, float("inf"), -float("inf")]))
+        tensor([False, False,  True])
+    """
+    return deliver(_infinite(input, -math.inf), out, "isneginf", exact=True)
+
+
+def _infinite(x, which):
+    return eq_op(x, which) if category(x._array.dtype) == FLOAT else isinf_op(x)
+
+
+def isreal(input: Tensor) -> Tensor:
+    """Whether the element is a real number: always, as there are no complex ones.
+
+    Args:
+        input: tensor of any type.
+
+    Returns:
+        Bool tensor of input's shape.
+
+    Example:
+        >>> gpunet.isreal(gpunet.tensor([1.0, float("nan")]))
+        tensor([True, True])
+    """
+    return input.new_ones(input._array.shape, dtype=public(BOOL_NP))
 
 
 def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:

@@ -14,7 +14,7 @@ from gpunet.ops.creation import eye
 from gpunet.ops.decompose import svd_op, svdvals
 from gpunet.ops.diagonal import tril, triu
 from gpunet.ops.extremes import amax, amin
-from gpunet.ops.inverse import SlogdetResult, check_matrices, det_op, inv_op, pinv_op, slogdet_op, solve, turned
+from gpunet.ops.inverse import SlogdetResult, check_matrices, det_op, inv_op, pinv_op, slogdet_op, solve_op, turned
 from gpunet.ops.limits import maximum
 from gpunet.ops.matmul import matmul
 from gpunet.ops.norms import matrix_norm
@@ -282,7 +282,9 @@ def solve_triangular(input: Tensor, B: Tensor, *, upper: bool, left: bool = True
     check_matrices("solve_triangular", A._array)
     if unitriangular:
         A = (triu(A, 1) if upper else tril(A, -1)) + eye(A._array.shape[-1], dtype=A.dtype, device=A._device.name)
-    return deliver(solve(triu(A) if upper else tril(A), B, left=left), out, "solve_triangular", exact=True)
+    A = triu(A) if upper else tril(A)
+    solution = solve_op(A, B) if left else turned(solve_op(turned(A), turned(B)))
+    return deliver(solution, out, "solve_triangular", exact=True)
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, axis: int | None = None,

@@ -21,15 +21,15 @@ UNARY = {"relu": "Relu", "neg": "Neg", "abs": "Abs", "exp": "Exp", "log": "Log",
          "logsigmoid": "Logsigmoid", "floor": "Floor", "ceil": "Ceil", "trunc": "Trunc", "sign": "Sign",
          "exp2": "Exp2", "expm1": "Expm1", "log1p": "Log1p", "log2": "Log2"}
 BINARY = {"add": "Plus", "sub": "Minus", "mul": "Times", "true_divide": "Divide", "maximum": "Maximum",
-          "minimum": "Minimum", "relu_grad": "ReluGrad", "sigmoid_grad": "SigmoidGrad", "tanh_grad": "TanhGrad",
-          "silu_grad": "SiluGrad", "gelu_grad": "GeluGrad", "gelu_tanh_grad": "GeluTanhGrad",
+          "minimum": "Minimum", "heaviside": "Heaviside", "relu_grad": "ReluGrad", "sigmoid_grad": "SigmoidGrad",
+          "tanh_grad": "TanhGrad", "silu_grad": "SiluGrad", "gelu_grad": "GeluGrad", "gelu_tanh_grad": "GeluTanhGrad",
           "hardsigmoid_grad": "HardsigmoidGrad", "hardswish_grad": "HardswishGrad"}
 COMPARISONS = {"eq": "Equal", "ne": "NotEqual", "lt": "Less", "le": "LessEqual", "gt": "Greater", "ge": "GreaterEqual",
                "logical_and": "LogicalAnd", "logical_or": "LogicalOr", "logical_xor": "LogicalXor"}
 PREDICATES = {"isnan": "IsNan", "isinf": "IsInf", "isfinite": "IsFinite", "logical_not": "Equal"}  # beside 0
 OF_BITS = {"bitwise_and": "And", "bitwise_or": "Or", "bitwise_xor": "Xor", "bitwise_left_shift": "ShiftLeft",
            "bitwise_right_shift": "ShiftRight", "bitwise_not": "Invert"}
-OF_INTEGERS = {"floor_divide": "FloorDivide", "remainder": "Remainder"}
+OF_INTEGERS = {"floor_divide": "FloorDivide", "remainder": "Remainder", "gcd": "Gcd", "lcm": "Lcm"}
 
 OPTIONS = ("-fmad=false",)  # see pointwise.cuh
 _MOST = 2**31 - 1  # elements, where operands are broadcast or strided
@@ -41,9 +41,9 @@ _SPREADING = frozenset("Plus Minus Times Divide Maximum Minimum".split())  # tho
 
 # Integers, and what is computed with them; bools are integers of one bit, for which fewer functions are defined.
 WHOLE = (BOOL_NP, *map(np.dtype, ("uint8", "int32", "int64")))
-_OF_WHOLE = frozenset("Plus Minus Times Maximum Minimum Neg Abs".split()) | {
+_OF_WHOLE = frozenset("Plus Minus Times Maximum Minimum Heaviside Neg Abs".split()) | {
     *COMPARISONS.values(), *OF_BITS.values(), *OF_INTEGERS.values()}
-_NOT_OF_BOOLS = frozenset("Minus Neg Abs ShiftLeft ShiftRight FloorDivide Remainder".split())
+_NOT_OF_BOOLS = frozenset("Minus Neg Abs ShiftLeft ShiftRight FloorDivide Remainder Gcd Lcm".split())
 _OF_WHOLE_ALONE = frozenset((*OF_BITS.values(), *OF_INTEGERS.values()))
 _TYPES = KERNEL_TYPES | frozenset(WHOLE)
 _ARANGES = {INT64_NP: INT64_NP, np.dtype("int32"): INT64_NP, FLOAT32_NP: FLOAT64_NP, FLOAT64_NP: FLOAT64_NP}

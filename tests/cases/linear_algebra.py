@@ -33,6 +33,21 @@ each(["linalg.inv(x)", "linalg.det(x)", "linalg.slogdet(x)"], dict(x=f(0, 2, 2))
 each(["linalg.matrix_rank(x)", "linalg.multi_dot([x, x, x[:, 0]])", "linalg.cond(x)",
       "linalg.lstsq(x, x[:, :2]).solution", "linalg.diagonal(x)"], dict(x=REGULAR), **OPTIONS)
 each("linalg.lstsq(x, y).solution", dict(x=f(4, 2), y=f(4, 3)), dict(x=f(4, 2), y=f(4, 1)), **OPTIONS)
+each(["linalg.lu_factor(x).LU", "linalg.lu(x).L", "linalg.lu(x).U", "linalg.matrix_exp(x)",
+      "linalg.lu_solve(*linalg.lu_factor(x), x.mT + 1)", "linalg.lu_solve(*linalg.lu_factor(x), x + 1, left=False)",
+      "linalg.lu_solve(*linalg.lu_factor(x), x + 1, adjoint=True)"], *ONE, **OPTIONS)
+each(["linalg.lu_factor(x).LU", "lu(x)[0]"], dict(x=f(4, 2)), dict(x=f(2, 2, 3)), dict(x=f(0, 2, 2)), **OPTIONS)
+each(["linalg.lu(x)[0]", "lu_unpack(*linalg.lu_factor(x))[0]", "linalg.lu_factor(x)[1]", "linalg.lu_factor_ex(x)[2]"],
+     *ONE, dict(x=f(4, 2)), second=False, differences=False, **OPTIONS)
+each("linalg.lu_factor_ex(x @ x.mT)[2]", dict(x=given("value", 1.0, 0.0, 0.0, 0.0, shape=(2, 2), grad=False)),
+     **OPTIONS)
+case("linalg.lu_factor(x, pivot=False).LU", x=REGULAR, torch=False, **OPTIONS)  # PyTorch's CPU does not do without
+each("lu_solve(y, *linalg.lu_factor(x))", dict(x=BATCH, y=f(3, 1, 2, 4)), **OPTIONS)
+each(["matrix_exp(x)", "x.matrix_exp()"], dict(x=f(2, 2, low=-20, high=20)), dict(x=f(0, 2, 2)), second=False,
+     differences=False, **OPTIONS)
+each(["cholesky(x @ x.mT, True)", "(x @ x.mT).cholesky()", "cholesky_inverse(cholesky(x @ x.mT))",
+      "cholesky_solve(x, cholesky(x @ x.mT))", "cholesky_solve(x, cholesky(x @ x.mT, True), True)"], *ONE, **OPTIONS)
+each(["qr(x).R ** 2", "x.qr(some=False)[1] ** 2"], dict(x=REGULAR), dict(x=f(2, 2, 3)), **OPTIONS)
 
 # ---- norms
 

@@ -115,6 +115,20 @@ each(["logical_and(x, y)", "logical_or(x, y)", "logical_xor(x, y)", "logical_not
      dtypes=("float32", "float16", "int64", "bool"))
 each(["x & y", "x | y", "x ^ y", "~x", "x & 1", "1 | x", "bitwise_and(x, y)", "bitwise_not(x)"],
      dict(x=f(2, 3, low=0, high=9), y=f(3, low=0, high=9)), dtypes=(*INTS, "bool"))
+each(["gcd(x, y)", "lcm(x, y)", "x.gcd(y)", "x.lcm(x)"], dict(x=f(2, 3, low=0, high=60), y=f(3, low=0, high=9)),
+     dict(x=f(0), y=f(1)), dict(x=given("value", 0, 0, 12, 60, 97), y=given("value", 0, 8, 0, 2, 31)), dtypes=INTS)
+each(["gcd(x, y)", "lcm(x, y)"], dict(x=f(2, 3, low=-60, high=60, layout="columns"), y=f(3, low=-9, high=9)),
+     dtypes=SIGNED)
+each("heaviside(x, y)", dict(x=EDGES, y=given("value", 0.5)), dict(x=given("value", -1.0, 0.0, 2.0), y=f(2, 3)),
+     dict(x=f(0), y=f(1)), second=False, differences=False, torch=False)
+each("heaviside(x, y)", dict(x=replace(EDGES, grad=False), y=given("value", 0.5, grad=False)))
+each("heaviside(x, y)", dict(x=given("value", 0, 1, 0), y=given("value", 1, 0, 3)), dtypes=(*INTS, "bool"))
+each("nextafter(x, y)", dict(x=EDGES, y=given("value", 2.0)), dict(x=f(2, 3), y=f(3)), second=False, differences=False)
+each("nextafter(x, y)", *[dict(x=replace(EDGES, grad=False), y=y) for y in (
+    given("value", -inf, grad=False), replace(EDGES, grad=False))])  # PyTorch's gradient is 0 here and there
+each("frexp(x)", dict(x=EDGES), dict(x=f(2, 3)), dict(x=f(0)), differences=False)
+each(["isposinf(x)", "isneginf(x)", "isreal(x)"], dict(x=EDGES), dict(x=f(2, 3, low=0, high=1)),
+     dtypes=("float32", "float16", "int64", "bool"))
 each("where(c, x, y)", dict(c=b(2, 3), x=f(2, 3), y=f(2, 3)), dict(c=b(3), x=f(2, 1), y=f()),
      dict(c=b(2, 1), x=f(3), y=f(0, 2, 3)), dict(c=b(), x=f(3), y=f(1)))
 each(["where(c, x, 2)", "where(c, 0.5, x)", "x.where(c, 1)", "where(c, x, 1.5) * x"], dict(c=b(2, 3), x=f(3)))

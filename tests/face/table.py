@@ -17,7 +17,8 @@ import gpunet
 CONVERTED = [
     "exponentials", "operators", "rounding", "trigonometry",
     # elementwise
-    "bits", "combining", "compare", "dropout", "fills", "inplace", "limits", "random", "scan", "special",
+    "bits", "combining", "compare", "divisors", "dropout", "fills", "inplace", "limits", "number_parts", "random",
+    "scan", "special",
     # ----
     # activation and losses
     "activation", "rectifiers", "sigmoids", "softmax", "nn_softmax", "regression_loss", "likelihood_loss",
@@ -31,7 +32,8 @@ CONVERTED = [
     "resize", "shape", "shape_methods",
     # ----
     # matrices and layers
-    "adaptive_pool", "conv", "decompose", "inverse", "linalg", "linear", "matmul", "normalization", "norms", "pool",
+    "adaptive_pool", "conv", "decompose", "factors", "inverse", "linalg", "linear", "lu", "matmul", "matrix_exp",
+    "normalization", "norms", "pool",
     "products", "poisson", "sample_norms", "window_functions",
     # ----
 ]
@@ -108,7 +110,9 @@ SAMPLES = {
     "dropout3d.input": T([[[[[1.0, 2.0]]]]]),
     **{f"{name}.dim": 0 for name in ("cummax", "cummin", "cumprod", "cumsum", "logcumsumexp")},
     "where.condition": T([True, False, True], "bool"), "where.input": T([0.5, 0.25, -0.5]),
-    "where.other": T([0.75, 2.0, 0.5]), "isin.elements": T([1.0, 2.0, 3.0]), "isin.test_elements": T([2.0, 3.0]),
+    "where.other": T([0.75, 2.0, 0.5]), "gcd.input": T([12, -18, 0], "int64"), "gcd.other": T([8, 12, -5], "int64"),
+    "lcm.input": T([12, -18, 0], "int64"), "lcm.other": T([8, 12, -5], "int64"), "heaviside.values": T([1.0, 2.0, 3.0]),
+    "isin.elements": T([1.0, 2.0, 3.0]), "isin.test_elements": T([2.0, 3.0]),
     # ----
     # activation and losses
     "prelu.weight": T([0.5]), "softmax.dim": 0, "log_softmax.dim": 0, "softmin.dim": 0,
@@ -216,11 +220,16 @@ SAMPLES = {
     "bmm.mat2": MATRICES, "dot.tensor": T([0.75, 2.0, 0.5]), "linear.input": MATRIX, "linear.weight": MATRIX,
     **{f"{name}.{parameter}": MATRIX for parameter in ("input", "A", "B") for name in (
         "cholesky", "cond", "det", "eigh", "eigvalsh", "inv", "inverse", "logdet", "lstsq", "matrix_norm",
+        "lu", "lu_factor", "lu_factor_ex", "matrix_exp",
         "matrix_power", "matrix_rank", "pinv", "pinverse", "qr", "slogdet", "solve", "solve_triangular", "svd",
         "svdvals")},
     "matrix_power.n": 2, "multi_dot.tensors": [MATRIX, MATRIX], "lstsq.b": T([[1.0], [3.0]]),
     "solve_triangular.upper": True, "vecdot.x": VECTOR, "vecdot.y": VECTOR, "cond.p": 1, "matrix_rank.tol": 0.1,
     "pinv.rcond": 0.1,
+    "cholesky_inverse.input": MATRIX, "cholesky_solve.input": MATRIX, "cholesky_solve.input2": MATRIX,
+    **{f"{name}.{parameter}": value for name in ("lu_solve", "lu_unpack") for parameter, value in (
+        ("input", MATRIX), ("LU_data", MATRIX), ("LU", MATRIX), ("LU_pivots", T([2, 2], "int32")),
+        ("pivots", T([2, 2], "int32")), ("B", MATRIX))},
     **{f"{name}.input": SIGNALS for name in ("conv1d", "conv_transpose1d", "max_pool1d", "avg_pool1d", "lp_pool1d",
        "adaptive_avg_pool1d", "adaptive_max_pool1d", "instance_norm", "local_response_norm", "group_norm")},
     **{f"{name}.input": IMAGES for name in ("conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "lp_pool2d",
@@ -279,6 +288,7 @@ EXCEPTIONS: dict[str, str] = {
     # matrices and layers
     **dict.fromkeys([f"{place}{name}.out_dtype" for place in ("", "Tensor.") for name in ("mm", "bmm", "addmm",
                      "baddbmm")], "PyTorch has it for half types on CUDA alone"),
+    "lu.out": "PyTorch takes it by place alone, or from a wrapper",
     "layer_norm.cudnn_enable": "it is the function of nn.functional, which has no such switch",
     "group_norm.cudnn_enabled": "it is the function of nn.functional, which has no such switch",
     # ----

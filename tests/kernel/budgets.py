@@ -197,9 +197,10 @@ LONG = {"unary": "Exp Log Tanh Erf Sigmoid Silu Gelu GeluTanh Logsigmoid Exp2 Ex
         "binary": "SiluGrad GeluGrad GeluTanhGrad"}
 COMPARED = "Equal NotEqual Less LessEqual Greater GreaterEqual LogicalAnd LogicalOr LogicalXor"
 OF_INTEGERS = {"unary": "Neg Abs Invert", "binary_spread": "Plus Minus Times Maximum Minimum", "compare": COMPARED,
-               "binary": "Plus Minus Times Maximum Minimum And Or Xor ShiftLeft ShiftRight FloorDivide Remainder"}
+               "binary": "Plus Minus Times Maximum Minimum And Or Xor ShiftLeft ShiftRight FloorDivide Remainder "
+                         "Heaviside Gcd Lcm"}
 OF_BOOLS = {"unary": "Invert", "binary_spread": "Plus Times Maximum Minimum", "compare": COMPARED,
-            "binary": "Plus Times Maximum Minimum And Or Xor"}
+            "binary": "Plus Times Maximum Minimum Heaviside And Or Xor"}
 INTEGERS = ("unsigned char", "int", "long long")
 FORMULAS = "LeakyRelu LeakyReluGrad Threshold ThresholdGrad Hardshrink Softshrink ShrinkGrad BceGrad"
 LONG_FORMULAS = "Elu EluGrad Softplus SoftplusGrad Mish MishGrad Bce Power"

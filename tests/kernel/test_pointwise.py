@@ -10,6 +10,7 @@ from gpunet.ops import (
     arithmetic,
     bits,
     conditions,
+    divisors,
     elementary,
     formulas,
     join_launch,
@@ -177,7 +178,8 @@ def test_whole_numbers(cuda, dtype):
     x, y = (rng.integers(*limits, (6, 8)).astype(dtype) for _ in range(2))
     names = [*pointwise.COMPARISONS, "bitwise_and", "bitwise_or", "bitwise_xor", "add", "mul", "maximum", "minimum"]
     if dtype != "bool":
-        names += ["sub", "bitwise_left_shift", "bitwise_right_shift", "floor_divide", "remainder"]
+        names += ["sub", "bitwise_left_shift", "bitwise_right_shift", "floor_divide", "remainder", "gcd",
+                  "lcm"]
     for name in names:
         operation, function = OPS[f"{name}_op"].op, getattr(np, NUMPYS.get(name, name.replace("bitwise_l", "l").replace(
             "bitwise_r", "r")))
@@ -192,7 +194,7 @@ def test_whole_numbers(cuda, dtype):
             np.testing.assert_array_equal(out.get(), expected, name)
 
 
-OPS = vars(conditions) | vars(bits) | vars(arithmetic)
+OPS = vars(conditions) | vars(bits) | vars(arithmetic) | vars(divisors)
 NUMPYS = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
           "mul": "multiply", "sub": "subtract"}
 

@@ -36,8 +36,9 @@ ROUNDED = {
     "maximum": ["maximum(x, n)"], "minimum": ["minimum(x, n)"], "fmax": ["fmax(x, n)"], "fmin": ["fmin(x, n)"],
     "copysign": ["copysign(x, n)"], "remainder": ["x % n", "n % x"], "fmod": ["fmod(x, n)"],
 }
-# Whose operands are no numbers: of integers, and isin, which makes a tensor of its number.
-OTHERS = {"bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift", "isin"}
+# Whose operands are no numbers: of integers, nextafter, and isin, which makes a tensor of its number.
+OTHERS = {"bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift", "gcd", "isin",
+          "lcm", "nextafter"}
 
 
 def expressions(table):
