@@ -9,8 +9,6 @@ _PROCESSES = "training runs in one process on one device"
 _CODE = "gpunet does not compile Python code; gpunet.compile records a training step and replays it"
 _VISION = "gpunet.models.list_models() lists the models that are here; for another put its class into your program: " \
           "its weights load, see docs/saving.md"
-_TRANSFORMS = "there are no function transforms; use gpunet.autograd.grad, autograd.functional.jacobian, or a batch " \
-              "dimension in place of vmap"
 
 # A name, or a path with all that is below it.
 ABSENT: dict[str, str] = {
@@ -22,8 +20,8 @@ ABSENT: dict[str, str] = {
                      "nn.quantized", "nn.qat", "nn.quantizable", "nn.intrinsic", "per_tensor_affine"), _QUANTISED),
     **dict.fromkeys(("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz"),
                     "the narrowest floating-point types are float16 and bfloat16"),
-    **dict.fromkeys(("vmap", "_functorch", *(f"func.{name}" for name in (
-        "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp", "vmap"))), _TRANSFORMS),
+    "_functorch": "it is the inside of PyTorch; gpunet.func has its functions",
+    "func.functionalize": "gpunet.compile records a training step, in-place operations included",
     **dict.fromkeys(("export", "_export", "cond", "while_loop", "library", "classes"), _CODE),
     **dict.fromkeys(("nested", "masked"), "tensors are rectangular and whole; pad them and pass a mask, or use "
                     "gpunet.nn.utils.rnn.pack_padded_sequence"),

@@ -18,6 +18,7 @@ NAMES = {
     "get_autocast_dtype": "amp:get_autocast_dtype", "is_autocast_cache_enabled": "amp:is_autocast_cache_enabled",
     "from_dlpack": "ops.exchange:from_dlpack",
     **{name: f"compat.questions:{name}" for name in ("can_cast", "is_nonzero", "result_type", "typename")},
+    "vmap": "func:vmap",
     "optim.Adafactor": "optim.adafactor:Adafactor", "optim.Muon": "optim.muon:Muon",
     **{name: f"amp.older:{name}" for name in (
         "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_gpu_dtype", "is_autocast_cpu_enabled")},

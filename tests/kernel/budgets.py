@@ -189,7 +189,7 @@ def _updates():
 
 SHORT = {"unary": "Relu Neg Abs Sqrt Rsqrt Reciprocal Hardsigmoid Hardswish Floor Ceil Trunc Sign",
          "binary_spread": "Plus Minus Times Divide Maximum Minimum",
-         "binary": "Plus Minus Times Divide Maximum Minimum ReluGrad SigmoidGrad TanhGrad HardsigmoidGrad "
+         "binary": "Plus Minus Times Divide Maximum Minimum Heaviside ReluGrad SigmoidGrad TanhGrad HardsigmoidGrad "
                    "HardswishGrad",
          "compare": "Equal NotEqual Less LessEqual Greater GreaterEqual LogicalAnd LogicalOr LogicalXor IsNan IsInf "
                     "IsFinite"}
