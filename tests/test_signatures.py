@@ -70,6 +70,8 @@ EXCEPTIONS = {
     "gpunet.data.random_split": "None stands for the default generator, which PyTorch names",
 }
 METHOD_EXCEPTIONS = {
+    **dict.fromkeys(["gpunet.distributions.HalfCauchy.icdf", "gpunet.distributions.HalfNormal.icdf",
+                     "gpunet.distributions.constraints.multinomial.check"], "its parameter is `value`, as in the others"),
     "gpunet.nn.Module.forward": "PyTorch's default raises for any arguments",
     "gpunet.nn.Module.to": "device, dtype, non_blocking and memory_format have names here",
     "gpunet.nn.Module.state_dict": "PyTorch still takes positional arguments, which it deprecated in 1.11",

@@ -7,9 +7,10 @@ from typing import Any
 from gpunet.ops.decompose import eigvalsh
 from gpunet.tensor import Tensor
 
-__all__ = ["Constraint", "boolean", "greater_than", "greater_than_eq", "independent", "integer_interval", "interval",
-           "less_than", "lower_cholesky", "nonnegative", "nonnegative_integer", "one_hot", "positive",
-           "positive_definite", "real", "real_vector", "simplex", "unit_interval"]
+__all__ = ["Constraint", "MixtureSameFamilyConstraint", "boolean", "greater_than", "greater_than_eq",
+           "half_open_interval", "independent", "integer_interval", "interval", "less_than", "lower_cholesky",
+           "multinomial", "nonnegative", "nonnegative_integer", "one_hot", "positive", "positive_definite", "real",
+           "real_vector", "simplex", "unit_interval"]
 
 
 class Constraint:
@@ -70,6 +71,26 @@ class interval(_Bounds):
 
     def check(self, value: Tensor) -> Tensor:
         return (value >= self.lower_bound) & (value <= self.upper_bound)
+
+
+class half_open_interval(_Bounds):
+    """lower_bound <= x < upper_bound.
+
+    Args:
+        lower_bound: least value: a number, or a tensor that broadcasts with the values.
+        upper_bound: above the greatest value, likewise.
+
+    Examples:
+        >>> distributions.constraints.half_open_interval(0.0, 1.0).check(gpunet.tensor([0.0, 1.0]))
+        tensor([ True, False])
+    """
+
+    def __init__(self, lower_bound: Tensor | float, upper_bound: Tensor | float) -> None:
+        self.lower_bound, self.upper_bound = lower_bound, upper_bound
+        super().__init__("HalfOpenInterval", lower_bound=lower_bound, upper_bound=upper_bound)
+
+    def check(self, value: Tensor) -> Tensor:
+        return (value >= self.lower_bound) & (value < self.upper_bound)
 
 
 class greater_than(_Bounds):
@@ -175,6 +196,56 @@ class independent(Constraint):
 
     def __repr__(self) -> str:
         return f"IndependentConstraint({self.base_constraint}, {self.reinterpreted_batch_ndims})"
+
+
+class multinomial(Constraint):
+    """Vectors of whole numbers, not negative, that sum to at most upper_bound, as in PyTorch.
+
+    Args:
+        upper_bound: the greatest sum.
+
+    Examples:
+        >>> distributions.constraints.multinomial(3).check(gpunet.tensor([[1.0, 2.0], [2.0, 2.0]]))
+        tensor([ True, False])
+    """
+
+    is_discrete = True
+    event_dim = 1
+
+    def __init__(self, upper_bound: int) -> None:
+        self.upper_bound = upper_bound
+
+    def check(self, value: Tensor) -> Tensor:
+        return (_whole(value) & (value >= 0)).all(-1) & (value.sum(-1) <= self.upper_bound)
+
+    def __repr__(self) -> str:
+        return "Multinomial()"
+
+
+class MixtureSameFamilyConstraint(Constraint):
+    """What the components of a `MixtureSameFamily` allow.
+
+    Args:
+        base_constraint: the constraint of the components.
+
+    Examples:
+        >>> positive = distributions.constraints.positive
+        >>> distributions.constraints.MixtureSameFamilyConstraint(positive).check(gpunet.tensor([1.0, -1.0]))
+        tensor([ True, False])
+    """
+
+    def __init__(self, base_constraint: Constraint) -> None:
+        self.base_constraint = base_constraint
+        self.is_discrete, self.event_dim = base_constraint.is_discrete, base_constraint.event_dim
+
+    def check(self, value: Tensor) -> Tensor:
+        if value.ndim < self.event_dim:
+            raise ValueError(f"Expected value.dim() >= {self.event_dim} but got {value.ndim}")
+        inside = self.base_constraint.check(value.unsqueeze(-1 - self.event_dim))
+        return inside.reshape(*inside.shape[: value.ndim - self.event_dim], -1).all(-1)
+
+    def __repr__(self) -> str:
+        return f"MixtureSameFamilyConstraint({self.base_constraint})"
 
 
 class _Real(Constraint):

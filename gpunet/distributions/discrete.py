@@ -17,22 +17,22 @@ from gpunet.ops.sigmoids import softplus
 from gpunet.size import Size
 from gpunet.tensor import Tensor
 
-_EXACT = 50.0  # softplus(x) is x above this, to the last digit of a double
+EXACT = 50.0  # softplus(x) is x above this, to the last digit of a double
 
 
-def _given(probs: Tensor | float | None, logits: Tensor | float | None) -> str:
+def which_of(probs: Tensor | float | None, logits: Tensor | float | None) -> str:
     if (probs is None) == (logits is None):
         raise ValueError("Either `probs` or `logits` must be specified, but not both.")
     return "logits" if probs is None else "probs"
 
 
-def _inside(probs: Tensor) -> Tensor:
+def inside(probs: Tensor) -> Tensor:
     """Probabilities whose logarithm is finite."""
     eps = epsilon(probs)
     return probs.clamp(min=eps, max=1 - eps)
 
 
-class _ByProbability:
+class ByProbability:
     """The parameter that was not given, computed from the other."""
 
     probs: Tensor
@@ -63,7 +63,7 @@ class _ByProbability:
         return self._param.shape
 
 
-class Bernoulli(_ByProbability, Elementwise):
+class Bernoulli(ByProbability, Elementwise):
     """The Bernoulli distribution: 1 with probability `probs`, else 0.
 
     log_prob(x) = x log(probs) + (1 - x) log(1 - probs), computed as x logits - log(1 + exp(logits)), and entropy =
@@ -92,7 +92,7 @@ class Bernoulli(_ByProbability, Elementwise):
     def __init__(self, probs: Tensor | float | None = None, logits: Tensor | float | None = None,
                  validate_args: bool | None = None) -> None:
         given = logits if probs is None else probs
-        name = _given(probs, logits)
+        name = which_of(probs, logits)
         assert given is not None
         super().__init__(validate_args, **{name: given})
 
@@ -102,8 +102,8 @@ class Bernoulli(_ByProbability, Elementwise):
 
     @staticmethod
     def _logits_of(probs: Tensor) -> Tensor:
-        inside = _inside(probs)
-        return inside.log() - (-inside).log1p()
+        probs = inside(probs)
+        return probs.log() - (-probs).log1p()
 
     @property
     def mean(self) -> Tensor:
@@ -127,16 +127,16 @@ class Bernoulli(_ByProbability, Elementwise):
     def log_prob(self, value: Tensor) -> Tensor:
         self._validate_sample(value)
         logits, value = broadcast_all(self.logits, value)
-        return value * logits - softplus(logits, threshold=_EXACT)
+        return value * logits - softplus(logits, threshold=EXACT)
 
     def entropy(self) -> Tensor:
-        return softplus(self.logits, threshold=_EXACT) - self.probs * self.logits
+        return softplus(self.logits, threshold=EXACT) - self.probs * self.logits
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
         return self._enumerated(arange(2, dtype=self._param.dtype, device=self._param.device), expand)
 
 
-class Categorical(_ByProbability, Distribution):
+class Categorical(ByProbability, Distribution):
     """The categorical distribution: one of the numbers 0 to K - 1.
 
     log_prob(k) = log(probs[k]), and entropy = -sum of probs[k] log(probs[k]).
@@ -162,7 +162,7 @@ class Categorical(_ByProbability, Distribution):
 
     def __init__(self, probs: Tensor | None = None, logits: Tensor | None = None,
                  validate_args: bool | None = None) -> None:
-        name = _given(probs, logits)
+        name = which_of(probs, logits)
         given = logits if probs is None else probs
         assert given is not None
         if given.ndim < 1:
@@ -179,7 +179,7 @@ class Categorical(_ByProbability, Distribution):
 
     @staticmethod
     def _logits_of(probs: Tensor) -> Tensor:
-        return _inside(probs).log()
+        return inside(probs).log()
 
     @property
     def _num_events(self) -> int:
@@ -223,7 +223,7 @@ class Categorical(_ByProbability, Distribution):
         return self._enumerated(arange(self._num_events, device=self._param.device), expand)
 
 
-class OneHotCategorical(_ByProbability, Distribution):
+class OneHotCategorical(ByProbability, Distribution):
     """The categorical distribution in one-hot form: a vector of K numbers, one of them 1 and the others 0.
 
     log_prob(x) = log(probs[k]) for the k with x[k] = 1, and the entropy is that of `Categorical`.
@@ -251,7 +251,7 @@ class OneHotCategorical(_ByProbability, Distribution):
     def __init__(self, probs: Tensor | None = None, logits: Tensor | None = None,
                  validate_args: bool | None = None) -> None:
         which = Categorical(probs, logits, validate_args)
-        name = _given(probs, logits)
+        name = which_of(probs, logits)
         setattr(self, name, getattr(which, name))
         super().__init__(which.batch_shape, which.param_shape[-1:], validate_args)
 

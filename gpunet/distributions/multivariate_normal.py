@@ -93,11 +93,11 @@ class MultivariateNormal(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         self._validate_sample(value)
         n = self._event_shape[0]
-        return -0.5 * (n * math.log(2 * math.pi) + _distance(self._tril, value - self.loc)) - _half_log_det(self._tril)
+        return -0.5 * (n * math.log(2 * math.pi) + distance_of(self._tril, value - self.loc)) - half_log_det(self._tril)
 
     def entropy(self) -> Tensor:
         n = self._event_shape[0]
-        return (0.5 * n * (1 + math.log(2 * math.pi)) + _half_log_det(self._tril)).expand(*self._batch_shape)
+        return (0.5 * n * (1 + math.log(2 * math.pi)) + half_log_det(self._tril)).expand(*self._batch_shape)
 
 
 def _identity(matrix: Tensor) -> Tensor:
@@ -125,11 +125,11 @@ _MATRIX: dict[str, Callable[[Tensor], Tensor]] = {
     "scale_tril": lambda tril: tril}
 
 
-def _half_log_det(tril: Tensor) -> Tensor:
+def half_log_det(tril: Tensor) -> Tensor:
     return tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
 
-def _distance(tril: Tensor, difference: Tensor) -> Tensor:
+def distance_of(tril: Tensor, difference: Tensor) -> Tensor:
     """difference' (L L')^-1 difference."""
     shape = np.broadcast_shapes(tuple(tril.shape[:-2]), tuple(difference.shape[:-1]))
     n = tril.shape[-1]
@@ -145,5 +145,5 @@ def _(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
     n = p.event_shape[0]
     shape = np.broadcast_shapes(tuple(p.batch_shape), tuple(q.batch_shape))
     mixed = solve_triangular(q._tril.expand(*shape, n, n), p._tril.expand(*shape, n, n), upper=False)
-    spread = sum_rightmost(mixed * mixed, 2) + _distance(q._tril, q.loc - p.loc)
-    return _half_log_det(q._tril) - _half_log_det(p._tril) + 0.5 * (spread - n)
+    spread = sum_rightmost(mixed * mixed, 2) + distance_of(q._tril, q.loc - p.loc)
+    return half_log_det(q._tril) - half_log_det(p._tril) + 0.5 * (spread - n)

@@ -24,6 +24,19 @@ CONTINUOUS = [
     (distributions.Gamma(1.0, 1.0), ("gamma", 1)), (distributions.Gamma(7.5, 0.1), ("gamma", 7.5, 0, 10)),
     (distributions.Gamma(300.0, 1.0), ("gamma", 300)), (distributions.Chi2(3.0), ("chi2", 3)),
     (distributions.Beta(0.4, 0.7), ("beta", 0.4, 0.7)), (distributions.Beta(5.0, 2.0), ("beta", 5, 2)),
+    (distributions.StudentT(3.0, 1.0, 2.0), ("t", 3, 1, 2)), (distributions.Cauchy(1.0, 2.0), ("cauchy", 1, 2)),
+    (distributions.HalfCauchy(2.0), ("halfcauchy", 0, 2)), (distributions.HalfNormal(2.0), ("halfnorm", 0, 2)),
+    (distributions.Pareto(2.0, 3.0), ("pareto", 3, 0, 2)), (distributions.FisherSnedecor(3.0, 5.0), ("f", 3, 5)),
+    (distributions.Gumbel(1.0, 2.0), ("gumbel_r", 1, 2)), (distributions.Weibull(2.0, 1.5), ("weibull_min", 1.5, 0, 2)),
+    (distributions.Kumaraswamy(1.0, 3.0), ("beta", 1, 3)),
+    (distributions.InverseGamma(3.0, 2.0), ("invgamma", 3, 0, 2)),
+    (distributions.MixtureSameFamily(distributions.Categorical(gpunet.tensor([0.0, 1.0])), distributions.Normal(
+        gpunet.tensor([-9.0, 1.0]), gpunet.tensor([1.0, 2.0]))), ("norm", 1, 2)),
+]
+DISCRETE = [
+    (distributions.Poisson(3.5), ("poisson", 3.5)), (distributions.Geometric(0.3), ("geom", 0.3, -1)),
+    (distributions.Binomial(100, gpunet.tensor(0.3)), ("binom", 100, 0.3)),
+    (distributions.NegativeBinomial(2.5, gpunet.tensor(0.4)), ("nbinom", 2.5, 0.6)),
 ]
 
 
@@ -32,6 +45,18 @@ def test_continuous(ours, scipys, stats):
     values = ours.sample((N,)).double().numpy()
     assert values.shape == (N,)
     assert stats.kstest(values, getattr(stats, scipys[0])(*scipys[1:]).cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize("ours, scipys", DISCRETE, ids=[str(i) for i in range(len(DISCRETE))])
+def test_whole_numbers(ours, scipys, stats):
+    """Counts by chi-squared, those that are rare together."""
+    theirs = getattr(stats, scipys[0])(*scipys[1:])
+    values = ours.sample((N,)).numpy().astype(int)
+    low, high = theirs.ppf(0.002), theirs.ppf(0.998)
+    places = np.arange(low, high + 1)
+    expected = np.array([theirs.cdf(low), *theirs.pmf(places[1:-1]), theirs.sf(high - 1)]) * N
+    found = np.bincount(np.clip(values, low, high).astype(int) - int(low), minlength=len(places))
+    assert stats.chisquare(found, expected * (N / expected.sum())).pvalue > 0.01
 
 
 def test_dirichlet(stats):
