@@ -71,7 +71,8 @@ EXCEPTIONS = {
 }
 METHOD_EXCEPTIONS = {
     **dict.fromkeys(["gpunet.distributions.HalfCauchy.icdf", "gpunet.distributions.HalfNormal.icdf",
-                     "gpunet.distributions.constraints.multinomial.check"], "its parameter is `value`, as in the others"),
+                     "gpunet.distributions.constraints.multinomial.check"],
+                    "its parameter is `value`, as in the others"),
     "gpunet.nn.Module.forward": "PyTorch's default raises for any arguments",
     "gpunet.nn.Module.to": "device, dtype, non_blocking and memory_format have names here",
     "gpunet.nn.Module.state_dict": "PyTorch still takes positional arguments, which it deprecated in 1.11",

@@ -35,6 +35,11 @@ LAYERS = [
     ("Flatten", (), {}, (2, 3, 4)),
     ("Flatten", (0, 1), {}, (2, 3, 4)),
     ("Unflatten", (1, (2, -1)), {}, (3, 4)),
+    ("CrossMapLRN2d", (4, 0.5, 0.6, 2.0), {}, (2, 2, 2, 3)),
+    ("CrossMapLRN2d", (3,), {}, None),
+    ("FractionalMaxPool2d", (2,), {"output_ratio": 0.5}, None),
+    ("FractionalMaxPool3d", (2,), {"output_size": (2, 3, 2)}, None),
+    ("AdaptiveLogSoftmaxWithLoss", (8, 20, [4, 10]), {"head_bias": True, "div_value": 2.0}, None),
     ("MSELoss", (), {}, None),
     ("CrossEntropyLoss", (), {}, None),
 ]
@@ -226,3 +231,81 @@ def test_functional_signatures():
     assert F.mse_loss(x, x, reduction="sum").item() == 0
     F.relu_(x)
     assert x.min().item() == 0
+
+
+@pytest.mark.parametrize("rank, shape, kernel, options", [
+    (2, (2, 3, 7, 9), 2, {"output_size": (4, 5)}), (2, (3, 8, 6), (3, 2), {"output_ratio": (0.5, 0.7)}),
+    (2, (1, 1, 5, 5), 2, {"output_size": 1}), (2, (1, 2, 4, 4), 2, {"output_size": (3, 1)}),
+    (3, (2, 2, 5, 6, 7), 2, {"output_size": (3, 2, 4)}), (3, (2, 6, 6, 6), (1, 2, 3), {"output_ratio": 0.5}),
+])
+@pytest.mark.needs("torch")
+def test_fractional_pooling_is_pytorchs(rank, shape, kernel, options):
+    import torch
+
+    rng = np.random.default_rng(0)
+    values = rng.permutation(math.prod(shape)).astype("float64").reshape(shape)
+    samples = rng.random((*(shape if len(shape) == rank + 2 else (1, *shape))[:2], rank))
+    found = []
+    for library, functional in ((gpunet, F), (torch, torch.nn.functional)):
+        x = library.tensor(values, requires_grad=True)
+        y, places = getattr(functional, f"fractional_max_pool{rank}d")(
+            x, kernel, return_indices=True, _random_samples=library.tensor(samples), **options)
+        (y * y).sum().backward()
+        found.append([each.detach().numpy() for each in (y, places, x.grad)])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_fractional_pooling_draws(device):
+    layer = nn.FractionalMaxPool2d(2, output_ratio=(0.5, 0.25))
+    x = gpunet.arange(2 * 3 * 9 * 9, device=device, dtype=gpunet.float32).reshape(2, 3, 9, 9)
+    assert layer(x).shape == (2, 3, 4, 2) and layer(x[0]).shape == (3, 4, 2)
+    assert any((layer(x) != layer(x)).any().item() for _ in range(5))
+    for arguments in ((2,), (2, 3, 0.5), (2, None, 1.5), (0, 3)):
+        with pytest.raises(ValueError):
+            nn.FractionalMaxPool3d(*arguments)
+    with pytest.raises(RuntimeError, match=r"windows of size \(5, 5\) do not give an output of size \(6, 6\)"):
+        F.fractional_max_pool2d(x, 5, 6)
+
+
+@pytest.mark.needs("torch")
+def test_adaptive_softmax_is_pytorchs():
+    import torch
+
+    ours, theirs = pair("AdaptiveLogSoftmaxWithLoss", (8, 20, [4, 10, 11]),
+                        {"head_bias": True, "div_value": 2.0})
+    x = np.random.default_rng(0).normal(size=(7, 8))
+    for target in (np.array([0, 3, 4, 9, 19, 10, 12]), np.array([0, 1, 2, 3, 0, 0, 0]), np.array(15)):
+        values = x if target.ndim else x[0]
+        found = []
+        for layer, library in ((ours, gpunet), (theirs, torch)):
+            layer.zero_grad()
+            y = library.tensor(values, requires_grad=True)
+            output, loss = layer(y, library.tensor(target))
+            loss.backward()
+            found.append([each.detach().numpy() for each in (output, loss, y.grad, *(
+                p.grad for p in layer.parameters() if p.grad is not None and p.grad.abs().sum() > 0))])
+        for a, b in zip(*found, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(ours.log_prob(gpunet.tensor(x)).detach().numpy(),
+                               theirs.log_prob(torch.tensor(x)).detach().numpy(), rtol=1e-9)
+    assert ours.predict(gpunet.tensor(x)).tolist() == theirs.predict(torch.tensor(x)).tolist()
+    for wrong in (np.array([0, 20]), np.array([[0, 1]]), np.array(3), np.array([1, 2, 3])):
+        with pytest.raises(RuntimeError) as expected:
+            theirs(torch.tensor(x[:2]), torch.tensor(wrong))
+        with pytest.raises(RuntimeError) as error:
+            ours(gpunet.tensor(x[:2]), gpunet.tensor(wrong))
+        assert str(error.value)[:40] == str(expected.value)[:40]
+    with pytest.raises(ValueError, match="unique, positive"):
+        nn.AdaptiveLogSoftmaxWithLoss(8, 20, [4, 4])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 6])
+def test_cross_map_normalization(size):
+    x = np.random.default_rng(0).normal(size=(2, 7, 3, 2))
+    reach = (size - 1) // 2
+    sums = np.stack([(x[:, max(c - reach, 0) : c + reach + 1] ** 2).sum(1) for c in range(7)], 1)
+    found = nn.CrossMapLRN2d(size, 0.5, 0.6, 2.0)(gpunet.tensor(x))
+    np.testing.assert_allclose(found.numpy(), x / (2 + 0.5 / size * sums) ** 0.6, rtol=1e-12)
+    with pytest.raises(ValueError, match="Expected input to be 4D, got 3D instead"):
+        nn.CrossMapLRN2d(size)(gpunet.ones(2, 3, 4))

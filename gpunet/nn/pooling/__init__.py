@@ -8,6 +8,7 @@ from gpunet.nn.pooling.adaptive import (
     AdaptiveMaxPool2d,
     AdaptiveMaxPool3d,
 )
+from gpunet.nn.pooling.fractional import FractionalMaxPool2d, FractionalMaxPool3d
 from gpunet.nn.pooling.unpool import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from gpunet.nn.pooling.windows import (
     AvgPool1d,
@@ -22,5 +23,6 @@ from gpunet.nn.pooling.windows import (
 )
 
 __all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
-           "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "LPPool1d", "LPPool2d", "LPPool3d", "MaxPool1d",
-           "MaxPool2d", "MaxPool3d", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"]
+           "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "FractionalMaxPool2d", "FractionalMaxPool3d",
+           "LPPool1d", "LPPool2d", "LPPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d", "MaxUnpool1d", "MaxUnpool2d",
+           "MaxUnpool3d"]
