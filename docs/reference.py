@@ -15,7 +15,7 @@ PAGES = {
     "gpunet.data.transforms": None, "gpunet.data.transforms.functional": None, "gpunet.vision.utils": None,
     "gpunet.autograd": None, "gpunet.autograd.functional": None, "gpunet.amp": None, "gpunet.cuda": None,
     "gpunet.accelerator": None, "gpunet.profiler": None, "gpunet.linalg": None, "gpunet.distributions": None,
-    "gpunet.train": None,
+    "gpunet.func": None, "gpunet.train": None,
     "gpunet.metrics": None, "gpunet.models": None, "gpunet.sklearn": None, "gpunet.vision.ops": None,
     "gpunet.keras": None, "gpunet.keras.layers": None, "gpunet.keras.models": None, "gpunet.keras.losses": None,
     "gpunet.keras.metrics": None, "gpunet.keras.optimizers": None, "gpunet.keras.schedules": None,

@@ -32,9 +32,9 @@ CONVERTED = [
     "resize", "shape", "shape_methods",
     # ----
     # matrices and layers
-    "adaptive_pool", "conv", "decompose", "factors", "fractional_pool", "inverse", "linalg", "linear", "lu", "matmul", "matrix_exp",
-    "normalization", "norms", "pool",
-    "products", "poisson", "sample_norms", "window_functions",
+    "adaptive_pool", "conv", "decompose", "factors", "fractional_pool", "inverse", "linalg", "linear", "lu",
+    "matmul", "matrix_exp", "normalization", "norms", "pool", "products", "poisson", "sample_norms",
+    "window_functions",
     # ----
 ]
 
