@@ -32,9 +32,8 @@ CONVERTED = [
     "resize", "shape", "shape_methods",
     # ----
     # matrices and layers
-    "adaptive_pool", "conv", "decompose", "factors", "fractional_pool", "inverse", "linalg", "linear", "lu",
-    "matmul", "matrix_exp", "normalization", "norms", "pool", "products", "poisson", "sample_norms",
-    "window_functions",
+    "adaptive_pool", "conv", "decompose", "factors", "inverse", "linalg", "linear", "lu", "matmul", "matrix_exp",
+    "normalization", "norms", "pool", "products", "poisson", "sample_norms", "window_functions",
     # ----
 ]
 
@@ -235,14 +234,11 @@ SAMPLES = {
     **{f"{name}.input": IMAGES for name in ("conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "lp_pool2d",
        "adaptive_avg_pool2d", "adaptive_max_pool2d")},
     **{f"{name}.input": T([[[[[1.0, 2.0], [3.0, 5.0]], [[0.5, 4.0], [-1.0, 2.5]]]]]) for name in ("conv3d",
-       "conv_transpose3d", "max_pool3d", "avg_pool3d", "lp_pool3d", "adaptive_avg_pool3d", "adaptive_max_pool3d",
-       "fractional_max_pool3d")},
+       "conv_transpose3d", "max_pool3d", "avg_pool3d", "lp_pool3d", "adaptive_avg_pool3d", "adaptive_max_pool3d")},
     **{f"{name}.weight": T([[[[[0.5, 2.0]]]]]) for name in ("conv3d", "conv_transpose3d")}, "lp_pool3d.norm_type": 2,
     **{f"{name}.weight": T([[[0.5, 2.0]]]) for name in ("conv1d", "conv_transpose1d")},
     **{f"{name}.weight": T([[[[0.5, 2.0]]]]) for name in ("conv2d", "conv_transpose2d")},
     **{f"{kind}_pool{rank}d.kernel_size": 2 for kind in ("max", "avg", "lp") for rank in (1, 2, 3)},
-    "fractional_max_pool2d.input": IMAGES, "fractional_max_pool2d.kernel_size": 1,
-    "fractional_max_pool3d.kernel_size": 1, **{f"fractional_max_pool{rank}d.output_size": 1 for rank in (2, 3)},
     **{f"adaptive_{kind}_pool{rank}d.output_size": 2 for kind in ("max", "avg") for rank in (1, 2, 3)},
     "lp_pool1d.norm_type": 2, "lp_pool2d.norm_type": 2, "conv1d.padding": 0,
     "batch_norm.input": MATRIX, "batch_norm.running_mean": VECTOR, "batch_norm.running_var": T([0.5, 2.0]),
