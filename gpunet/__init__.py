@@ -90,6 +90,7 @@ from gpunet.ops.pad import *
 from gpunet.ops.pieces import *
 from gpunet.ops.poisson import *
 from gpunet.ops.pool import *
+from gpunet.ops.probability import *
 from gpunet.ops.products import *
 from gpunet.ops.quantiles import *
 from gpunet.ops.random import *
@@ -169,7 +170,7 @@ __all__ = [
     "lu_unpack", "manual_seed", "masked_fill", "masked_scatter", "masked_select", "matmul", "matrix_exp",
     "matrix_power", "max", "max_pool1d", "max_pool2d", "max_pool3d", "maximum", "mean", "median", "memory_format",
     "meshgrid", "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv",
-    "nan", "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "ne", "neg", "negative",
+    "mvlgamma", "nan", "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "ne", "neg", "negative",
     "nextafter", "nn", "no_grad", "nonzero", "norm", "normal", "not_equal", "numel", "ones", "ones_like", "optim",
     "outer", "pairwise_distance", "permute", "pi", "pinverse", "pixel_shuffle", "pixel_unshuffle", "poisson",
     "polygamma", "positive", "pow", "prelu", "preserve_format", "prod", "profiler", "promote_types", "put", "qr",

@@ -32,6 +32,7 @@ from gpunet.ops import (
     number_parts,
     operators,
     pieces,
+    probability,
     products,
     quantiles,
     random,
@@ -54,10 +55,10 @@ from gpunet.ops import (
 )
 
 _MODULES = (operators, combining, limits, bits, compare, divisors, number_parts, exponentials, trigonometry,
-            rounding, special, activation, reduce, moments, extremes, shape_methods, shape, pieces, reorder,
-            broadcasting, conversion, gathering, matmul, inplace, join, softmax, scan, sorting, quantiles, searching,
-            distance, diagonal, scatter, index_slices, products, einsum, linalg, factors, matrix_exp, norms, random,
-            fills, rectifiers, sigmoids, storage, sharing)  # of two of one name the first gives it
+            rounding, special, probability, activation, reduce, moments, extremes, shape_methods, shape, pieces,
+            reorder, broadcasting, conversion, gathering, matmul, inplace, join, softmax, scan, sorting, quantiles,
+            searching, distance, diagonal, scatter, index_slices, products, einsum, linalg, factors, matrix_exp,
+            norms, random, fills, rectifiers, sigmoids, storage, sharing)  # of two of one name the first gives it
 
 
 def _takes_input(function) -> bool:

@@ -1,6 +1,8 @@
 """Special functions, as `torch.special`: other names, for most of them, of functions of `gpunet`."""
 
 from gpunet.ops.exponentials import exp2, expm1, log1p
+from gpunet.ops.probability import entr, erfcx, log_ndtr, ndtr, ndtri, xlog1py
+from gpunet.ops.probability import mvlgamma as multigammaln
 from gpunet.ops.rounding import round
 from gpunet.ops.sigmoids import sigmoid as expit
 from gpunet.ops.softmax import logsumexp
@@ -8,5 +10,6 @@ from gpunet.ops.special import digamma, erf, erfc, erfinv, logit, polygamma, sin
 from gpunet.ops.special import digamma as psi
 from gpunet.ops.special import lgamma as gammaln
 
-__all__ = ["digamma", "erf", "erfc", "erfinv", "exp2", "expit", "expm1", "gammaln", "log1p", "logit", "logsumexp",
-           "polygamma", "psi", "round", "sinc", "xlogy"]
+__all__ = ["digamma", "entr", "erf", "erfc", "erfcx", "erfinv", "exp2", "expit", "expm1", "gammaln", "log1p",
+           "log_ndtr", "logit", "logsumexp", "multigammaln", "ndtr", "ndtri", "polygamma", "psi", "round", "sinc",
+           "xlog1py", "xlogy"]

@@ -673,6 +673,12 @@ class Tensor:
         """`digamma`, the result stored in this tensor, which is returned."""
     def logit_(self, eps: _float | None = None) -> Tensor:
         """`logit`, the result stored in this tensor, which is returned."""
+    def mvlgamma(self, p: _int) -> Tensor:
+        """Logarithm of the multivariate gamma function of dimension p: p (p - 1) / 4 ln(pi) + the sum of
+        ln Gamma(x - i / 2) over i from 0 to p - 1.
+        """
+    def mvlgamma_(self, p: _int) -> Tensor:
+        """`mvlgamma`, the result stored in this tensor, which is returned."""
     def relu(self) -> Tensor:
         """Rectified linear unit of each element: y = max(0, x)."""
     def relu_(self) -> Tensor:

@@ -91,6 +91,52 @@ def _erfc(xp, x):
     return xp.where(size <= 1.0, 1.0 - _small_erf(xp.clip(x, -1.0, 1.0)), tail)
 
 
+def _erfcx(xp, x):
+    size = xp.maximum(x, 1.0)
+    middle = xp.minimum(size, 8.0)
+    far = xp.where(size < 8.0, _polynomial(_P, middle) / _polynomial(_Q, middle),
+                   _polynomial(_R, xp.minimum(size, 1e8)) / _polynomial(_S, xp.minimum(size, 1e8)))
+    far = xp.where(size < 1e8, far, 1.0 / (size * math.sqrt(math.pi)))
+    near = xp.minimum(x, 1.0)
+    return xp.where(x > 1.0, far, xp.exp(near * near) * _erfc(xp, near))
+
+
+# ---- the normal distribution, and entropy ----------------------------------------------------------------------------
+
+
+def _ndtr(xp, x):
+    return 0.5 * _erfc(xp, x * -math.sqrt(0.5))
+
+
+def _log_ndtr(xp, x):
+    low, high = xp.minimum(x, -1.0), xp.maximum(x, -1.0)
+    tail = xp.log(0.5 * _erfcx(xp, low * -math.sqrt(0.5))) - 0.5 * low * low
+    return xp.where(x < -1.0, tail, xp.log1p(-0.5 * _erfc(xp, high * math.sqrt(0.5))))
+
+
+def _ndtri(xp, p):
+    """From the nearer end: erfc(t) = 2 q for the smaller part q, by Newton's steps from erfinv's first value; in the
+    tail for the logarithms of both."""
+    q = xp.minimum(p, 1.0 - p)
+    z = xp.sqrt(-xp.log(q))
+    near = 1.0 - 2.0 * q
+    tail = q < 0.15
+    t = xp.where(tail, _polynomial(_C, z) / _polynomial(_D, z),
+                 near * _polynomial(_A, near * near) / _polynomial(_B, near * near))
+    for _ in range(3):
+        scaled = _erfcx(xp, t)
+        step = xp.where(tail, (xp.log(0.5 * scaled) - t * t - xp.log(q)) * scaled,
+                        scaled - 2.0 * q * xp.exp(xp.minimum(t * t, 1.0)))
+        t = t + step * (math.sqrt(math.pi) / 2)
+    t = xp.where(q == 0, math.inf, t)  # NaN beyond, by the logarithm
+    return xp.where(p < 0.5, -1.0, 1.0) * math.sqrt(2) * t
+
+
+def _entr(xp, x):
+    safe = xp.where(x > 0, x, 1.0)
+    return xp.where(x > 0, -safe * xp.log(safe), xp.where(x == 0, 0.0, xp.where(x < 0, -math.inf, x)))
+
+
 # A first value to three digits, P. Acklam's form as in Matlab's erfinv.m: y A(y^2) / B(y^2) for |y| <= 0.7, else
 # C(z) / D(z) with z = sqrt(-log((1 - |y|) / 2)). Two of Newton's steps square its error twice.
 _A = (-0.140543331, 0.914624893, -1.645349621, 0.886226899)
@@ -179,6 +225,11 @@ def _polygamma(n: int):
 erf = _special(_erf, "erf", accumulator)
 erfc = _special(_erfc, "erfc")
 erfinv = _special(_erfinv, "erfinv")
+erfcx = _special(_erfcx, None)
+ndtr = _special(_ndtr, None)
+log_ndtr = _special(_log_ndtr, None)
+ndtri = _special(_ndtri, None)
+entr = _special(_entr, None)
 lgamma = _special(_lgamma, "gammaln")
 
 

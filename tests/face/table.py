@@ -17,8 +17,8 @@ import gpunet
 CONVERTED = [
     "exponentials", "operators", "rounding", "trigonometry",
     # elementwise
-    "bits", "combining", "compare", "divisors", "dropout", "fills", "inplace", "limits", "number_parts", "random",
-    "scan", "special",
+    "bits", "combining", "compare", "divisors", "dropout", "fills", "inplace", "limits", "number_parts",
+    "probability", "random", "scan", "special",
     # ----
     # activation and losses
     "activation", "rectifiers", "sigmoids", "softmax", "nn_softmax", "regression_loss", "likelihood_loss",
@@ -109,7 +109,10 @@ SAMPLES = {
     "dropout3d.input": T([[[[[1.0, 2.0]]]]]),
     **{f"{name}.dim": 0 for name in ("cummax", "cummin", "cumprod", "cumsum", "logcumsumexp")},
     "where.condition": T([True, False, True], "bool"), "where.input": T([0.5, 0.25, -0.5]),
-    "where.other": T([0.75, 2.0, 0.5]), "gcd.input": T([12, -18, 0], "int64"), "gcd.other": T([8, 12, -5], "int64"),
+    "where.other": T([0.75, 2.0, 0.5]),
+    **{f"{name}.{x}": value for name in ("mvlgamma", "multigammaln") for x, value in (("input", T([3.0, 4.5])),
+                                                                                     ("p", 2))},
+    "gcd.input": T([12, -18, 0], "int64"), "gcd.other": T([8, 12, -5], "int64"),
     "lcm.input": T([12, -18, 0], "int64"), "lcm.other": T([8, 12, -5], "int64"), "heaviside.values": T([1.0, 2.0, 3.0]),
     "isin.elements": T([1.0, 2.0, 3.0]), "isin.test_elements": T([2.0, 3.0]),
     # ----

@@ -28,6 +28,7 @@ IN_FLOAT32 = {
     "trunc_divide": ["div(x, n, rounding_mode='trunc')"], "pow": ["x ** n", "n ** x"],
     "atan2": ["atan2(x, n)"], "hypot": ["hypot(x, n)"], "logaddexp": ["logaddexp(x, n)"],
     "logaddexp2": ["logaddexp2(x, n)"], "xlogy": ["xlogy(x, n)", "xlogy(n, x)"],
+    "xlog1py": ["special.xlog1py(x, n)", "special.xlog1py(n, x)"],
     "addcmul": ["addcmul(x, x, n)", "addcmul(n, x, x)"], "addcdiv": ["addcdiv(x, x, n)", "addcdiv(n, x, x)"],
 }
 ROUNDED = {
