@@ -50,9 +50,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         RuntimeError: when it is called: the shapes do not fit each other, or a target is no class.
 
     Examples:
-        >>> layer = nn.AdaptiveLogSoftmaxWithLoss(8, 100, cutoffs=[10, 50])
-        >>> output, loss = layer(gpunet.randn(4, 8), gpunet.tensor([3, 20, 99, 0]))
-        >>> output.shape, layer.log_prob(gpunet.randn(4, 8)).shape
+        >>> layer = nn.AdaptiveLogSoftmaxWithLoss(16, 100, cutoffs=[10, 50])
+        >>> output, loss = layer(gpunet.randn(4, 16), gpunet.tensor([3, 20, 99, 0]))
+        >>> output.shape, layer.log_prob(gpunet.randn(4, 16)).shape
         (gpunet.Size([4]), gpunet.Size([4, 100]))
     """
 

@@ -29,7 +29,7 @@ class CrossMapLRN2d(Stateless):
         ValueError: when it is called: the input has another number of dimensions.
 
     Examples:
-        >>> nn.CrossMapLRN2d(1, alpha=1.0, beta=1.0)(gpunet.ones(1, 2, 1, 1)).flatten()
+        >>> nn.CrossMapLRN2d(1, alpha=1.0, beta=1.0)(gpunet.ones(1, 1, 2, 1)).flatten()
         tensor([0.5000, 0.5000])
     """
 
