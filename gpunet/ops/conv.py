@@ -21,11 +21,13 @@ from gpunet.dispatch import op
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, public
 from gpunet.engine.modes import mode
 from gpunet.native import Native
+from gpunet.native.halves import in_float32
 from gpunet.ops import conv_channels_launch, conv_launch, elementwise, epilogue, running_norm
 from gpunet.ops.activation import relu_grad_op, relu_op
 from gpunet.ops.blocks import Scratch
 from gpunet.ops.channels_last import lie_last
 from gpunet.ops.epilogue import NONE, RELU
+from gpunet.ops.matmul import product_types
 from gpunet.ops.reduce import sum
 from gpunet.ops.windows import exact_padding, expected_input, sizes_of, windows, with_batch
 
@@ -43,6 +45,7 @@ _conv_weight_grad = Native("conv_weight.cpp", "conv_weight_grad")
 _CACHE, _CACHE_INNERMOST, _DEVICE = 1 << 20, 1 << 22, 1 << 27
 _SMALL = 128  # windows in an image up to which the batch goes innermost
 _FEW = 8  # images for which that pays
+_TILE = 8  # channels and features that a group has at least where the CPU's products of bfloat16 pay
 _ROWS = 64  # rows that a product should have at least: taps are taken together where there are few channels
 
 
@@ -126,11 +129,29 @@ def conv(xp, out, x, w, bias, *, at, groups):
                 y += added
 
 
-@conv.cpu
+def _on_cpu(operation, weight=2):
+    """Declares an op's native kernel, which takes bfloat16 too where the processor multiplies it. Small groups, such as
+    those of a depthwise convolution, would fill little of its tiles: these compute in float32. weight: the place of the
+    weight, or of its gradient, among the arrays."""
+    def declare(function):
+        wide = in_float32(function, 1)
+
+        @operation.cpu(types=product_types)
+        def call(*arrays, at, groups):
+            if not all([x is None or x.size for x in arrays]):
+                return NotImplemented
+            narrow = groups > 1 and min(arrays[weight].shape[1], arrays[weight].shape[0] // groups) < _TILE
+            run = wide if narrow and arrays[0].dtype != FLOAT32_NP else function
+            return run(*arrays, at=at, groups=groups)
+
+        return call
+
+    return declare
+
+
+@_on_cpu(conv)
 def _(out, x, w, bias, *, at, groups):
-    if not x.size or not out.size:
-        return NotImplemented
-    return _conv(out, x, w, bias, at.numbers, len(x), groups, w.shape[1], w.shape[0] // groups)
+    _conv(out, x, w, bias, at.numbers, len(x), groups, w.shape[1], w.shape[0] // groups, x.dtype != FLOAT32_NP)
 
 
 @conv.gradient(needs=("w", "x", ""))
@@ -147,13 +168,10 @@ def conv_relu(xp, out, x, w, bias, *, at, groups):
     xp.maximum(out, 0, out=out)
 
 
-@conv_relu.cpu
+@_on_cpu(conv_relu)
 def _(out, x, w, bias, *, at, groups):
-    if not x.size or not out.size:
-        return NotImplemented
-    _conv(out, x, w, bias, at.numbers, len(x), groups, w.shape[1], w.shape[0] // groups)
+    _conv(out, x, w, bias, at.numbers, len(x), groups, w.shape[1], w.shape[0] // groups, x.dtype != FLOAT32_NP)
     elementwise.relu(out, out)
-    return None
 
 
 @conv_relu.gradient(needs=("y w", "y x", "y"))
@@ -190,7 +208,7 @@ def _(out, x, w, bias, mean, variance, scale, shift, onto, *, at, groups, eps, a
     if not x.size or not out.size:
         return NotImplemented
     w, bias = _folded(np, w, bias, mean, variance, scale, shift, eps)
-    _conv(out, x, w, bias, at.numbers, len(x), groups, w.shape[1], w.shape[0] // groups)
+    _conv(out, x, w, bias, at.numbers, len(x), groups, w.shape[1], w.shape[0] // groups, False)
     epilogue.apply_native(out, out, onto, activation)
     return None
 
@@ -242,11 +260,9 @@ def conv_input_grad(xp, out, g, w, *, at, groups):
         at.crop(out[part], _restored(full.reshape(m, groups * depth, *at.padded_size, *last), innermost))
 
 
-@conv_input_grad.cpu
+@_on_cpu(conv_input_grad)
 def _(out, g, w, *, at, groups):
-    if not g.size or not out.size:
-        return NotImplemented
-    return _conv_input_grad(out, g, w, at.numbers, len(g), groups, w.shape[1], w.shape[0] // groups)
+    _conv_input_grad(out, g, w, at.numbers, len(g), groups, w.shape[1], w.shape[0] // groups, g.dtype != FLOAT32_NP)
 
 
 def _mirrored(at):
@@ -277,11 +293,9 @@ def conv_weight_grad(xp, out, g, x, *, at, groups):
     xp.copyto(out, total.reshape(out.shape), casting="unsafe")
 
 
-@conv_weight_grad.cpu
+@_on_cpu(conv_weight_grad, weight=0)
 def _(out, g, x, *, at, groups):
-    if not g.size or not x.size:
-        return NotImplemented
-    return _conv_weight_grad(out, g, x, at.numbers, len(x), groups, out.shape[1], out.shape[0] // groups)
+    _conv_weight_grad(out, g, x, at.numbers, len(x), groups, out.shape[1], out.shape[0] // groups, g.dtype != FLOAT32_NP)
 
 
 @conv_weight_grad.gradient(needs=("x", "g"))

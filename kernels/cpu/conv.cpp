@@ -58,41 +58,28 @@ void scattered(float* dx, const float* g, const float* w, const Windows& at, int
   });
 }
 
-}  // namespace
-}  // namespace gpunet::cpu
-
-using namespace gpunet::cpu;
-
-// y[n, f, o] = bias[f] + sum over c, k of w[f, c, k] x[n, c, o * stride - low + k * dilation]
-// y, x, w, bias (or null), windows, images, groups, channels and features of a group
-KERNEL void conv(const Arg* a) {
+template <class T> void forward(const Arg* a) {
   const Windows& at = *ptr<const Windows>(a[4]);
-  Problem p;
+  Problem<T> p;
   p.images = a[5].i, p.groups = a[6].i, p.channels = a[7].i, p.features = a[8].i;
-  p.y = ptr<float>(a[0]), p.x = ptr<const float>(a[1]), p.weight = ptr<const float>(a[2]), p.bias = ptr<const float>(a[3]);
+  p.y = ptr<T>(a[0]), p.x = ptr<const T>(a[1]), p.weight = ptr<const T>(a[2]), p.bias = ptr<const T>(a[3]);
   p.by_channel = at.area(), p.by_feature = p.channels * at.area(), p.by_group = p.features * p.by_feature;
   for (int i = 0; i < 3; i++) {
-    Axis& axis = p.axis[i];
-    for (int64_t k = 0; k < at.kernel[i]; k++) {
-      axis.offset.push_back(k * at.dilation[i] - at.low[i]);
-      axis.index.push_back(k);
-    }
-    axis.step = at.stride[i], axis.count = at.out[i], axis.start = 0, axis.spread = 1;
+    p.axis[i] = axis_of(at, i);
     p.size[i] = at.size[i], p.result[i] = at.out[i], p.kernel[i] = at.kernel[i];
   }
   gathered_product(p);
 }
 
-// dx[n, c, i] = sum over f and those k, o with o * stride - low + k * dilation = i of w[f, c, k] g[n, f, o].
 // Inputs i that are equal modulo the stride meet the same taps, and for them it is a convolution of stride 1.
-// dx, g, w, windows, images, groups, channels and features of a group
-KERNEL void conv_input_grad(const Arg* a) {
+template <class T> void input_grad(const Arg* a) {
   const Windows& at = *ptr<const Windows>(a[3]);
-  if (worth_scattering(at, a[7].i))
-    return scattered(ptr<float>(a[0]), ptr<const float>(a[1]), ptr<const float>(a[2]), at, a[4].i, a[5].i, a[6].i, a[7].i);
-  Problem p;
+  if constexpr (sizeof(T) == sizeof(float))
+    if (worth_scattering(at, a[7].i))
+      return scattered(ptr<T>(a[0]), ptr<const T>(a[1]), ptr<const T>(a[2]), at, a[4].i, a[5].i, a[6].i, a[7].i);
+  Problem<T> p;
   p.images = a[4].i, p.groups = a[5].i, p.channels = a[7].i, p.features = a[6].i;
-  p.y = ptr<float>(a[0]), p.x = ptr<const float>(a[1]), p.weight = ptr<const float>(a[2]), p.bias = nullptr;
+  p.y = ptr<T>(a[0]), p.x = ptr<const T>(a[1]), p.weight = ptr<const T>(a[2]), p.bias = nullptr;
   p.by_feature = at.area(), p.by_channel = p.features * at.area(), p.by_group = p.channels * p.by_channel;
   std::vector<Axis> choices[3];
   bool complete = true;
@@ -116,7 +103,7 @@ KERNEL void conv_input_grad(const Arg* a) {
   }
   if (!complete) {
     int64_t all = p.images * p.groups * p.features * at.pixels();
-    parallel(all, 1 << 16, [&](int64_t begin, int64_t end) { std::fill(p.y + begin, p.y + end, 0.0f); });
+    parallel(all, 1 << 16, [&](int64_t begin, int64_t end) { std::fill(p.y + begin, p.y + end, T{}); });
   }
   for (const Axis& z : choices[0])
     for (const Axis& y : choices[1])
@@ -125,3 +112,16 @@ KERNEL void conv_input_grad(const Arg* a) {
         gathered_product(p);
       }
 }
+
+}  // namespace
+}  // namespace gpunet::cpu
+
+using namespace gpunet::cpu;
+
+// y[n, f, o] = bias[f] + sum over c, k of w[f, c, k] x[n, c, o * stride - low + k * dilation]
+// y, x, w, bias (or null), windows, images, groups, channels and features of a group, whether they are of bfloat16
+KERNEL void conv(const Arg* a) { a[9].i ? forward<uint16_t>(a) : forward<float>(a); }
+
+// dx[n, c, i] = sum over f and those k, o with o * stride - low + k * dilation = i of w[f, c, k] g[n, f, o].
+// dx, g, w, windows, images, groups, channels and features of a group, whether they are of bfloat16
+KERNEL void conv_input_grad(const Arg* a) { a[8].i ? input_grad<uint16_t>(a) : input_grad<float>(a); }

@@ -404,9 +404,12 @@ const float* met_pixels(const Windows& at, const float* x, int64_t images) {
 using namespace gpunet::cpu;
 
 // dw[f, c, k] = sum over n, o of g[n, f, o] x[n, c, o * stride - low + k * dilation]
-// dw, g, x, windows, images, groups, channels and features of a group
+// dw, g, x, windows, images, groups, channels and features of a group, whether they are of bfloat16
 KERNEL void conv_weight_grad(const Arg* a) {
   Windows at = *ptr<const Windows>(a[3]);
+  if (a[8].i)
+    return weight_grad(at, ptr<uint16_t>(a[0]), ptr<const uint16_t>(a[1]), ptr<const uint16_t>(a[2]), a[4].i, a[5].i, a[6].i,
+                       a[7].i);
   float* dw = ptr<float>(a[0]);
   const float *g = ptr<const float>(a[1]), *x = ptr<const float>(a[2]);
   const int64_t images = a[4].i, groups = a[5].i, channels = a[6].i, features = a[7].i;

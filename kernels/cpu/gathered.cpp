@@ -90,7 +90,7 @@ enum class Order { rows, linear, flat };
 
 class Product {
  public:
-  explicit Product(const Problem& problem) : p(problem), z(p.axis[0]), y(p.axis[1]), x(p.axis[2]) {
+  explicit Product(const Problem<float>& problem) : p(problem), z(p.axis[0]), y(p.axis[1]), x(p.axis[2]) {
     single = p.features == 1;
     planes = p.channels * z.taps();
     taps = y.taps() * x.taps();
@@ -467,7 +467,7 @@ class Product {
            at % x.count * x.spread;
   }
 
-  const Problem& p;
+  const Problem<float>& p;
   const Axis &z, &y, &x;
   bool single, packed;
   int64_t planes, taps, slices, depth, plane, result, panel, panels, low, phases, pitch, line_step;
@@ -481,6 +481,6 @@ class Product {
 
 }  // namespace
 
-void gathered_product(const Problem& problem) { Product(problem).run(); }
+void gathered_product(const Problem<float>& problem) { Product(problem).run(); }
 
 }  // namespace gpunet::cpu

@@ -22,19 +22,35 @@ struct Axis {
   int64_t taps() const { return static_cast<int64_t>(offset.size()); }
 };
 
-struct Problem {
+// The taps and windows of a dimension.
+inline Axis axis_of(const Windows& at, int i) {
+  Axis axis;
+  for (int64_t k = 0; k < at.kernel[i]; k++) {
+    axis.offset.push_back(k * at.dilation[i] - at.low[i]);
+    axis.index.push_back(k);
+  }
+  axis.step = at.stride[i], axis.count = at.out[i], axis.start = 0, axis.spread = 1;
+  return axis;
+}
+
+template <class T> struct Problem {
   Axis axis[3];
   int64_t images, groups, channels, features;  // the last two of one group
   int64_t size[3], result[3];                  // of input and output
-  const float* x;
-  const float* bias;  // [groups * features] or null
-  float* y;
+  const T* x;
+  const T* bias;  // [groups * features] or null
+  T* y;
   // weight[group * by_group + feature * by_feature + channel * by_channel + tap]
-  const float* weight;
+  const T* weight;
   int64_t by_group, by_feature, by_channel;
   int64_t kernel[3];
 };
 
-void gathered_product(const Problem&);
+void gathered_product(const Problem<float>&);
+
+// Of bfloat16, as products of pairs, and the gradient by the weight (conv_weight.cpp); where has_bgemm().
+void gathered_product(const Problem<uint16_t>&);
+void weight_grad(const Windows& at, uint16_t* dw, const uint16_t* g, const uint16_t* x, int64_t images, int64_t groups,
+                 int64_t channels, int64_t features);
 
 }  // namespace gpunet::cpu
