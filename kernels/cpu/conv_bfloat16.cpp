@@ -164,6 +164,15 @@ void pair_line(const Line& line, const uint16_t* a, const uint16_t* b, uint32_t*
   }
 }
 
+// Taps of two channels, of which the second may be null. Writes up to 15 words behind them.
+GPUNET_INLINE void pair_taps(const uint16_t* a, const uint16_t* b, int64_t taps, uint32_t* to) {
+  for (int64_t t = 0; t < taps; t += TILE) {
+    __m512i pair = widened(a + t, 1, taps - t);
+    if (b) pair = _mm512_or_si512(pair, _mm512_slli_epi32(widened(b + t, 1, taps - t), 16));
+    _mm512_storeu_si512(to + t, pair);
+  }
+}
+
 // A line as it is.
 void single_line(const Line& line, const uint16_t* x, uint16_t* to) {
   for (int64_t h = 0; h < line.phases; h++, to += line.pitch) {
@@ -246,18 +255,19 @@ class Gathered {
                panels, true, to);
           continue;
         }
-        uint32_t* line = words(depth, PANELS);
+        uint32_t* line = words(depth + TILE, PANELS);
         for (int64_t f = 0; f < LINES; f++) {
-          std::fill(line, line + depth, 0);
+          const bool there = i * LINES + f < p.features;
           const uint16_t* w = source + (i * LINES + f) * p.by_feature;
-          for (int64_t c = 0; i * LINES + f < p.features && c < pairs; c++, w += 2 * p.by_channel) {
+          for (int64_t c = 0; there && c < pairs; c++, w += 2 * p.by_channel) {
             const uint16_t* second = 2 * c + 1 < p.channels ? w + p.by_channel : nullptr;
             uint32_t* own = line + c * taps;
-            if (in_order)
-              pair_line({taps, 0, 1, 1, taps}, w, second, own);
+            if (in_order)  // what is written too much is written anew
+              pair_taps(w, second, taps, own);
             else
               for (int64_t t = 0; t < taps; t++) own[t] = w[at[t]] | (second ? static_cast<uint32_t>(second[at[t]]) << 16 : 0);
           }
+          std::fill(line + (there ? pairs * taps : 0), line + depth, 0);
           for (int64_t s = 0; s < slices.count; s++)
             for (int64_t step = 0; step < slices.size(s); step++)
               std::memcpy(to + slices.place(s, i, panels) + 2 * WORDS * step + f * TILE, line + (s * slices.each + step) * TILE,
