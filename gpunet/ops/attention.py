@@ -12,12 +12,13 @@ from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, bool_, float32
 from gpunet.engine.extensions import extensions
 from gpunet.native import Native
+from gpunet.native.halves import in_float32
 from gpunet.ops import attention_launch
 from gpunet.ops.conditions import where_op
 from gpunet.ops.creation import ones
 from gpunet.ops.drawing import dropout_op, dropout_scale, dropout_threshold
 from gpunet.ops.dropout import dropout
-from gpunet.ops.matmul import matmul_op
+from gpunet.ops.matmul import matmul_op, product_types
 from gpunet.ops.rules import accumulator, broadcast
 from gpunet.ops.softmax import softmax
 from gpunet.ops.views import _permute
@@ -109,10 +110,7 @@ def scaled_dot_product_attention(
         query, key, value = extensions.autocast(matmul_op.op, (query, key, value))
     _check(query, key, value)
     if _is_fused(query, key, value, attn_mask, dropout_p, enable_gqa):
-        dtype, state, offset = query.dtype, None, 0
-        if query._device.type == "cpu" and dtype is not float32:  # whose kernel, and body, compute in float32
-            query, key, value = query.to(float32), key.to(float32), value.to(float32)
-            attn_mask = attn_mask if attn_mask is None or attn_mask.dtype is bool_ else attn_mask.to(float32)
+        state, offset = None, 0
         if dropout_p:
             q = query._array
             state, offset = random.default_generator.draw(
@@ -120,7 +118,7 @@ def scaled_dot_product_attention(
         scale = 1 / math.sqrt(max(1, query._array.shape[-1])) if scale is None else float(scale)
         turned = _is_turned(query)
         y = attention_op(query, key, value, attn_mask, state, scale=scale, causal=is_causal, p=float(dropout_p),
-                         offset=offset, turned=turned)[0].to(dtype)
+                         offset=offset, turned=turned)[0]
         return _permute(y, dims=_TURN) if turned else y
     if enable_gqa:
         key, value = _grouped(query, key), _grouped(query, value)
@@ -174,6 +172,11 @@ def _repeated(xp, query, *shared):
     return shared if group == 1 else [xp.repeat(x, group, -3) for x in shared]
 
 
+def _wide(*arrays):
+    """Half types compute in float32."""
+    return [x if x is None or x.dtype not in HALF_TYPES else x.astype(FLOAT32_NP) for x in arrays]
+
+
 def _scores(xp, query, key, mask, scale, causal):
     scores = xp.matmul(query * query.dtype.type(scale), xp.swapaxes(key, -1, -2))
     if causal:
@@ -196,6 +199,7 @@ def attention_op(xp, out, log_sums, query, key, value, mask, state, *, scale, ca
     have fewer heads than query. state and offset: where the dropped weights begin in the stream of random numbers; a
     state of None drops none. turned: the result is [batch, rows, heads, features]."""
     out = out.transpose(_TURN) if turned else out
+    query, key, value, mask = _wide(query, key, value, mask)
     key, value = _repeated(xp, query, key, value)
     scores = _scores(xp, query, key, mask, scale, causal)
     top = xp.max(scores, -1, keepdims=True)
@@ -207,7 +211,7 @@ def attention_op(xp, out, log_sums, query, key, value, mask, state, *, scale, ca
     weights /= xp.where(blind, 1, total)
     if state is not None:
         weights *= _dropped(weights, state, p, offset)
-    xp.copyto(out, xp.matmul(weights, value))
+    xp.copyto(out, xp.matmul(weights, value), casting="unsafe")
 
 
 def _input_gradients(g, out, log_sums, query, key, value, mask, state, *, turned, **_):
@@ -221,6 +225,7 @@ def attention_grad(xp, dquery, dkey, dvalue, g, out, log_sums, query, key, value
     dV = (W D)^T g, dS = W (D g V^T - sum of g out), dQ = dS K scale, dK = dS^T Q scale."""
     if turned:
         dquery, dkey, dvalue, g, out = [x.transpose(_TURN) for x in (dquery, dkey, dvalue, g, out)]
+    g, out, query, key, value, mask = _wide(g, out, query, key, value, mask)
     keys, values = _repeated(xp, query, key, value)
     weights = xp.exp(_scores(xp, query, keys, mask, scale, causal) - log_sums[..., None])
     by_weights = xp.matmul(g, xp.swapaxes(values, -1, -2))
@@ -230,10 +235,10 @@ def attention_grad(xp, dquery, dkey, dvalue, g, out, log_sums, query, key, value
         used = weights * dropped
         by_weights *= dropped
     by_scores = weights * (by_weights - xp.sum(g * out, -1, keepdims=True)) * query.dtype.type(scale)
-    xp.copyto(dquery, xp.matmul(by_scores, keys))
+    xp.copyto(dquery, xp.matmul(by_scores, keys), casting="unsafe")
     for to, left, right in ((dkey, by_scores, query), (dvalue, used, g)):
         each = xp.matmul(xp.swapaxes(left, -1, -2), right)
-        xp.copyto(to, xp.sum(each.reshape(*to.shape[:-2], -1, *to.shape[-2:]), -3))
+        xp.copyto(to, xp.sum(each.reshape(*to.shape[:-2], -1, *to.shape[-2:]), -3), casting="unsafe")
 
 
 @attention_op.gradient
@@ -259,8 +264,9 @@ def _(query, key, value, mask, state, *, scale, causal, p, offset, turned):
 attention_op.kernel(attention_launch.forward)
 attention_grad.kernel(attention_launch.backward)
 
-_attention = Native("attention.cpp", "attention")
-_attention_grad = Native("attention.cpp", "attention_grad")
+_attention, _attention_grad = (Native("attention.cpp", name) for name in ("attention", "attention_grad"))
+_attention_bfloat16 = Native("attention_bfloat16.cpp", "attention_bfloat16")
+_attention_bfloat16_grad = Native("attention_bfloat16.cpp", "attention_bfloat16_grad")
 
 
 def _steps(x) -> list[int] | None:
@@ -285,19 +291,41 @@ def _described(query, key, value, mask, state, scale, causal, p, offset, turned)
             features, value.shape[-1], scale, causal, turned)
 
 
-@attention_op.cpu(strided=True)
-def _(out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset, turned):
+def _on_cpu(operation, outputs):
+    """Declares an op's native kernel, function(kernel for bfloat16 or not, *arrays): of float32, of bfloat16 where the
+    processor multiplies it; half types are else converted."""
+    def declare(function):
+        wide = in_float32(lambda *arrays, **options: function(False, *arrays, **options), outputs)
+
+        @operation.cpu(strided=True, types=())  # it looks itself: logarithms are of float32 beside half types
+        def call(*arrays, **options):
+            dtype = arrays[0].dtype
+            if dtype == FLOAT32_NP:
+                return function(False, *arrays, **options)
+            if dtype not in HALF_TYPES:
+                return NotImplemented
+            if dtype.name in product_types():
+                return function(True, *arrays, **options)
+            return wide(*arrays, **options)
+
+        return call
+
+    return declare
+
+
+@_on_cpu(attention_op, 2)
+def _(narrow, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset, turned):
     described = _described(query, key, value, mask, state, scale, causal, p, offset, turned)
     if described is None:
         return NotImplemented
-    _attention(out, log_sums, *described)
+    (_attention_bfloat16 if narrow else _attention)(out, log_sums, *described)
     return None
 
 
-@attention_grad.cpu(strided=True)
-def _(dquery, dkey, dvalue, g, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset, turned):
+@_on_cpu(attention_grad, 3)
+def _(narrow, dquery, dkey, dvalue, g, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset, turned):
     described = _described(query, key, value, mask, state, scale, causal, p, offset, turned)
     if described is None or not (g.flags.c_contiguous and out.flags.c_contiguous):
         return NotImplemented
-    _attention_grad(dquery, dkey, dvalue, g, out, log_sums, *described)
+    (_attention_bfloat16_grad if narrow else _attention_grad)(dquery, dkey, dvalue, g, out, log_sums, *described)
     return None

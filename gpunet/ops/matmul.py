@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -257,8 +258,9 @@ native_product = Native("matmul.cpp", "matmul", described=True)  # out, a, b, bi
 _bfloat16_products = Native("bgemm.cpp", "bfloat16_products")
 
 
+@cache
 def product_types() -> tuple[str, ...]:
-    """The types of floats that `native_product` takes on this processor."""
+    """The types of floats that `native_product` takes on this processor, once the library is there."""
     found = np.empty(1, np.int64)
     _bfloat16_products(found)
     return ("float32", "bfloat16") if found[0] else ("float32",)

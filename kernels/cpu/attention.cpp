@@ -7,11 +7,7 @@
 //
 // query [..., L, d], key [..., S, d], value [..., S, e]: any strides but for the last dimension. `group` query heads
 // share one head of keys and values.
-#include <cmath>
-#include <limits>
-
-#include "args.h"
-#include "philox.h"
+#include "attention.h"
 #include "pool.h"
 #include "tile.h"
 #include "transpose.h"
@@ -20,8 +16,7 @@
 namespace gpunet::cpu {
 namespace {
 
-constexpr float INF = std::numeric_limits<float>::infinity();
-constexpr int64_t QUERIES = 48, KEYS = 128;  // of a block
+constexpr int64_t QUERIES = 48;  // of a block
 constexpr int WIDE = 2;
 constexpr int64_t WIDTH = WIDE * LANES;
 constexpr int64_t CHUNK = 5 * QUERIES;  // queries of a head that a thread takes at once
@@ -29,95 +24,7 @@ static_assert(KEYS % WIDTH == 0, "a block is a whole number of panels");
 
 int64_t padded(int64_t n) { return (n + WIDTH - 1) / WIDTH * WIDTH; }
 
-struct Matrix {  // rows of one head
-  const float* p;
-  int64_t ld;
-  const float* row(int64_t i) const { return p + i * ld; }
-  float* written(int64_t i) const { return const_cast<float*>(row(i)); }
-};
-
-struct Heads {  // an array's rows for each head
-  const float* p;
-  const int64_t* strides;  // of the leading dimensions, then of the rows; in elements
-  Matrix head(int64_t number, const int64_t* sizes, int64_t dims, int64_t group) const {
-    const float* at = p;
-    for (int64_t d = dims - 1; d >= 0; d--) {
-      const int64_t size = d == dims - 1 ? sizes[d] / group : sizes[d];
-      at += number % size * strides[d];
-      number /= size;
-    }
-    return {at, strides[dims]};
-  }
-};
-
-struct Attention {
-  Heads query, key, value;
-  const void* mask;
-  int64_t mask_kind;  // 0 none, 1 bools: where to look, 2 numbers: added
-  const int64_t* mask_strides;  // leading dimensions, rows, columns
-  const uint64_t* state;
-  int64_t offset;
-  uint32_t threshold;
-  float kept_scale;
-  const int64_t* sizes;  // of the leading dimensions
-  int64_t dims, heads, group, L, S, d, e;
-  float scale;
-  bool causal, turned;
-
-  // From `a` on: query, key, value; their strides; mask, its kind and strides; state or null, offset, threshold,
-  // scale of what is kept; leading sizes, their number, heads, group, L, S, d, e, scale, causal, turned
-  explicit Attention(const Arg* a)
-      : query{ptr<const float>(a[0]), ptr<const int64_t>(a[3])}, key{ptr<const float>(a[1]), ptr<const int64_t>(a[4])},
-        value{ptr<const float>(a[2]), ptr<const int64_t>(a[5])}, mask(a[6].p), mask_kind(a[7].i),
-        mask_strides(ptr<const int64_t>(a[8])), state(ptr<const uint64_t>(a[9])), offset(a[10].i),
-        threshold(static_cast<uint32_t>(a[11].i)), kept_scale(static_cast<float>(a[12].d)),
-        sizes(ptr<const int64_t>(a[13])), dims(a[14].i), heads(a[15].i), group(a[16].i), L(a[17].i), S(a[18].i),
-        d(a[19].i), e(a[20].i), scale(static_cast<float>(a[21].d)), causal(a[22].i), turned(a[23].i) {}
-
-  // A head of a result or gradient [..., heads / shared_by, rows, n]; in memory [batch, rows, heads / shared_by, n] if turned.
-  Matrix own(const float* p, int64_t head, int64_t shared_by, int64_t rows, int64_t n) const {
-    const int64_t beside = turned ? sizes[dims - 1] / shared_by : 1;
-    return {p + (head / beside * rows * beside + head % beside) * n, beside * n};
-  }
-
-  int64_t mask_at(int64_t head) const {
-    int64_t at = 0;
-    for (int64_t k = dims - 1; k >= 0; k--) {
-      at += head % sizes[k] * mask_strides[k];
-      head /= sizes[k];
-    }
-    return at;
-  }
-
-  // Keys of the block from j0 on that query i may see.
-  int64_t seen(int64_t i, int64_t j0) const {
-    const int64_t all = S - j0 < KEYS ? S - j0 : KEYS, own = causal ? i + 1 - j0 : all;
-    return own < 0 ? 0 : own < all ? own : all;
-  }
-
-  // The products of query i with n keys, scaled and masked.
-  void mask_row(float* s, int64_t n, int64_t head_at, int64_t i, int64_t j0) const {
-    each(n, [&](int64_t j, auto get, auto put) { put(s + j, get(s + j) * scale); });
-    if (!mask_kind) return;
-    const int64_t step = mask_strides[dims + 1], from = head_at + i * mask_strides[dims] + j0 * step;
-    if (mask_kind == 1) {
-      const uint8_t* m = static_cast<const uint8_t*>(mask) + from;
-      for (int64_t j = 0; j < n; j++) s[j] = m[j * step] ? s[j] : -INF;
-    } else {
-      const float* m = static_cast<const float*>(mask) + from;
-      for (int64_t j = 0; j < n; j++) s[j] += m[j * step];
-    }
-  }
-
-  // n weights of query i of a head, from key j0 on: times 0 or kept_scale.
-  void drop(float* p, int64_t n, int64_t head, int64_t i, int64_t j0) const {
-    const int64_t from = (head * L + i) * S + j0;
-    Draws(state, offset).words(from, from + n, [&](int64_t at, const uint32_t* words, int64_t count) {
-      float* to = p + (at - from);
-      for (int64_t k = 0; k < count; k++) to[k] = (words[k] >> 8) >= threshold ? to[k] * kept_scale : 0.f;
-    });
-  }
-};
+using Matrix = RowsOf<float>;
 
 // Panels of WIDTH rows, transposed: [rows / WIDTH][n][WIDTH], 0 beyond the last row.
 void pack_transposed(float* to, Matrix x, int64_t rows, int64_t n) {
@@ -169,36 +76,7 @@ void clear(Matrix x, int64_t rows, int64_t n) {
   for (int64_t r = 0; r < rows; r++) std::memset(x.written(r), 0, n * sizeof(float));
 }
 
-float largest(const float* x, int64_t n) {
-  vf most = broadcast(-INF);
-  int64_t i = 0;
-  for (; i + LANES <= n; i += LANES) {
-    const vf y = load(x + i);
-    most = y > most ? y : most;
-  }
-  float best = maximum(most);
-  for (; i < n; i++) best = x[i] > best ? x[i] : best;
-  return best;
-}
-
-// x = e^(x - most); the sum of it.
-float exponentials(float* x, float most, int64_t n) {
-  vf total = zero();
-  int64_t i = 0;
-  for (; i + LANES <= n; i += LANES) {
-    const vf y = vexp_short(load(x + i) - most);
-    store(x + i, y);
-    total += y;
-  }
-  float all = sum(total);
-  if (i < n) {
-    store(x + i, vexp_short(load(x + i, n - i) - most), n - i);
-    for (; i < n; i++) all += x[i];
-  }
-  return all;
-}
-
-void forward(float* out, float* log_sums, const Attention& at) {
+void forward(float* out, float* log_sums, const Attention<float>& at) {
   const int64_t d = at.d, e = at.e, wide_e = padded(e), chunks = (at.L + CHUNK - 1) / CHUNK;
   const int64_t keys_size = padded(at.S) * d, values_size = factor_size(at.S, e);
   parallel(at.heads * chunks, 1, [&](int64_t begin, int64_t end) {
@@ -225,30 +103,15 @@ void forward(float* out, float* log_sums, const Attention& at) {
             float* row = s + r * KEYS;
             const int64_t n = at.seen(i0 + r, j0);
             if (n < width) std::memset(row + n, 0, (width - n) * sizeof(float));
-            if (!n) continue;
-            at.mask_row(row, n, mask_at, i0 + r, j0);
-            const float own = largest(row, n), now = own > most[r] ? own : most[r];
-            if (now == -INF) {  // nothing seen yet, or NaN, which its exponential keeps
-              total[r] += exponentials(row, 0.f, n);
-            } else {
-              const float shrink = most[r] == -INF ? 1.f : vexp_short(broadcast(most[r] - now))[0];
-              total[r] = total[r] * shrink + exponentials(row, now, n);
-              if (shrink != 1.f)
-                each(wide_e, [&](int64_t c, auto get, auto put) {
-                  put(sums + r * wide_e + c, get(sums + r * wide_e + c) * shrink);
-                });
-              most[r] = now;
-            }
-            if (at.state) at.drop(row, n, head, i0 + r, j0);
+            if (n) at.soften(row, n, head, mask_at, i0 + r, j0, most[r], total[r], sums + r * wide_e, wide_e);
           }
           add_product(sums, wide_e, rows, wide_e, width, s, KEYS, 1, {v.row(j0), v.ld});
         }
         for (int64_t r = 0; r < rows; r++) {
-          const int64_t at_row = head * at.L + i0 + r;
           const float share = total[r] == 0.f ? 0.f : 1.f / total[r];
           float* to = own.written(i0 + r);
           each(e, [&](int64_t c, auto get, auto put) { put(to + c, get(sums + r * wide_e + c) * share); });
-          log_sums[at_row] = total[r] == 0.f ? INF : (most[r] == -INF ? 0.f : most[r]) + vlog(broadcast(total[r]))[0];
+          log_sums[head * at.L + i0 + r] = at.log_sum(most[r], total[r]);
         }
       }
     }
@@ -257,7 +120,7 @@ void forward(float* out, float* log_sums, const Attention& at) {
 
 // One task is a head of keys and values with all its queries, so that sums are taken in one order.
 void backward(float* dq, float* dk, float* dv, const float* g, const float* out, const float* log_sums,
-              const Attention& at) {
+              const Attention<float>& at) {
   const int64_t d = at.d, e = at.e, L = at.L, S = at.S;
   const int64_t sizes[] = {padded(S) * d, padded(S) * e, factor_size(S, d), factor_size(L, d), factor_size(L, e),
                            QUERIES * KEYS, QUERIES * KEYS, QUERIES};
@@ -303,16 +166,7 @@ void backward(float* dq, float* dk, float* dv, const float* g, const float* out,
                 std::memset(p + n, 0, (width - n) * sizeof(float));
                 std::memset(dp + n, 0, (width - n) * sizeof(float));
               }
-              if (!n) continue;
-              at.mask_row(p, n, mask_at, i0 + r, j0);
-              const float less = log_sums[head * L + i0 + r], mean = along[r], scale = at.scale;
-              if (at.state) at.drop(dp, n, head, i0 + r, j0);
-              each(n, [&](int64_t j, auto get, auto put) {
-                const vf w = vexp_short(get(p + j) - less);
-                put(dp + j, w * (get(dp + j) - mean) * scale);
-                put(p + j, w);
-              });
-              if (at.state) at.drop(p, n, head, i0 + r, j0);
+              if (n) at.harden(p, dp, n, head, mask_at, i0 + r, j0, log_sums[head * L + i0 + r], along[r]);
             }
             add_product(own_dv.written(j0), own_dv.ld, width, e, rows, s, 1, KEYS, {g_factor.row(i0), g_factor.ld});
             add_product(own_dk.written(j0), own_dk.ld, width, d, rows, ds, 1, KEYS, {q_factor.row(i0), q_factor.ld});
@@ -327,12 +181,12 @@ void backward(float* dq, float* dk, float* dv, const float* g, const float* out,
 }  // namespace
 
 // out [..., L, e], logarithm of each row's sum [..., L], then as Attention takes them
-KERNEL void attention(const Arg* a) { forward(ptr<float>(a[0]), ptr<float>(a[1]), Attention(a + 2)); }
+KERNEL void attention(const Arg* a) { forward(ptr<float>(a[0]), ptr<float>(a[1]), Attention<float>(a + 2)); }
 
 // gradients of query, key and value; gradient [..., L, e], out, logarithms, then as Attention takes them
 KERNEL void attention_grad(const Arg* a) {
   backward(ptr<float>(a[0]), ptr<float>(a[1]), ptr<float>(a[2]), ptr<const float>(a[3]), ptr<const float>(a[4]),
-           ptr<const float>(a[5]), Attention(a + 6));
+           ptr<const float>(a[5]), Attention<float>(a + 6));
 }
 
 }  // namespace gpunet::cpu

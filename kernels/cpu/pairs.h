@@ -111,12 +111,13 @@ struct alignas(64) Configuration {
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
-inline void multiply_tiles(const uint32_t* a, const uint32_t* b, int64_t steps, bool high, bool wide, bool on, float* sums) {
+inline void multiply_tiles(const uint32_t* a, const uint32_t* b, int64_t steps, bool high, bool wide, bool on, float* sums,
+                           int64_t ld) {
   if (on) {
-    _tile_loadd(0, sums, LINES * 4);
-    _tile_loadd(1, sums + TILE, LINES * 4);
-    _tile_loadd(2, sums + TILE * LINES, LINES * 4);
-    _tile_loadd(3, sums + TILE * LINES + TILE, LINES * 4);
+    _tile_loadd(0, sums, ld * 4);
+    _tile_loadd(1, sums + TILE, ld * 4);
+    _tile_loadd(2, sums + TILE * ld, ld * 4);
+    _tile_loadd(3, sums + TILE * ld + TILE, ld * 4);
   } else {
     _tile_zero(0);
     _tile_zero(1);
@@ -136,28 +137,28 @@ inline void multiply_tiles(const uint32_t* a, const uint32_t* b, int64_t steps, 
     _tile_dpbf16ps(2, 5, 6);
     if (wide) _tile_dpbf16ps(3, 5, 7);
   }
-  _tile_stored(0, sums, LINES * 4);
-  _tile_stored(1, sums + TILE, LINES * 4);
-  _tile_stored(2, sums + TILE * LINES, LINES * 4);
-  _tile_stored(3, sums + TILE * LINES + TILE, LINES * 4);
+  _tile_stored(0, sums, ld * 4);
+  _tile_stored(1, sums + TILE, ld * 4);
+  _tile_stored(2, sums + TILE * ld, ld * 4);
+  _tile_stored(3, sums + TILE * ld + TILE, ld * 4);
 }
 #endif
 
 inline void multiply_vectors(const uint32_t* first_a, const uint32_t* first_b, int64_t steps, bool high, bool wide, bool on,
-                      float* sums) {
+                             float* sums, int64_t ld) {
   for (int64_t row = 0; row < (high ? 2 : 1); row++)
     for (int64_t column = 0; column < (wide ? 2 : 1); column++) {
       const uint32_t *a = first_a + row * WORDS, *b = first_b + column * WORDS;
-      float* place = sums + row * TILE * LINES + column * TILE;
+      float* place = sums + row * TILE * ld + column * TILE;
       __m512 sum[TILE] = {};
-      for (int64_t r = 0; on && r < TILE; r++) sum[r] = _mm512_loadu_ps(place + r * LINES);
+      for (int64_t r = 0; on && r < TILE; r++) sum[r] = _mm512_loadu_ps(place + r * ld);
       for (int64_t i = 0; i < steps; i++, a += 2 * WORDS, b += 2 * WORDS)
         for (int64_t p = 0; p < TILE; p++) {
           const __m512bh of_b = (__m512bh)_mm512_loadu_si512(b + p * TILE);
           for (int64_t r = 0; r < TILE; r++)
             sum[r] = _mm512_dpbf16_ps(sum[r], (__m512bh)_mm512_set1_epi32(static_cast<int>(a[r * TILE + p])), of_b);
         }
-      for (int64_t r = 0; r < TILE; r++) _mm512_storeu_ps(place + r * LINES, sum[r]);
+      for (int64_t r = 0; r < TILE; r++) _mm512_storeu_ps(place + r * ld, sum[r]);
     }
 }
 
@@ -177,9 +178,11 @@ class Products {
   }
   Products(const Products&) = delete;
 
-  // sums [32, 32] (+)= the product of two panels; high, wide: whether their second tiles count; on: whether to add.
-  void operator()(const uint32_t* a, const uint32_t* b, int64_t steps, bool high, bool wide, bool on, float* sums) const {
-    multiply_(a, b, steps, high, wide, on, sums);
+  // sums [32, 32], of rows `ld` apart, (+)= the product of two panels; high, wide: whether their second tiles count; on:
+  // whether to add.
+  void operator()(const uint32_t* a, const uint32_t* b, int64_t steps, bool high, bool wide, bool on, float* sums,
+                  int64_t ld = LINES) const {
+    multiply_(a, b, steps, high, wide, on, sums, ld);
   }
 
  private:
