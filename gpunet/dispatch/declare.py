@@ -132,7 +132,7 @@ class Op:
         return declare
 
     def cpu(self, function: Callable | None = None, *, types: native.Types = ("float32",), strided: bool = False,
-            replayable: bool = True) -> Callable:
+            replayable: bool = True, halves: tuple[int, ...] = ()) -> Callable:
         """Decorator: the CPU's native kernel, `function(*outs, *arrays, **attrs)`, in place of the NumPy body where
         kernels serve. It may return NotImplemented before doing anything.
 
@@ -142,11 +142,14 @@ class Op:
         strides itself.
         replayable: all that it does beside calling kernels is to decide and to allocate, so that gpunet.compile may
         repeat the calls alone.
+        halves: the places of arguments, arrays of one type, that it also takes of a half type as they are, beside
+        others of float32.
         """
         if function is None:
-            return lambda function: self.cpu(function, types=types, strided=strided, replayable=replayable)
+            return lambda function: self.cpu(function, types=types, strided=strided, replayable=replayable,
+                                             halves=halves)
         self.replayable = replayable
-        native.declare(self, function, types, strided)
+        native.declare(self, function, types, strided, halves)
         return function
 
     def gradient(self, vjp: Callable | None = None, *, needs: tuple[str, ...] | None = None,
@@ -247,7 +250,7 @@ class OpFunction(Protocol):
     def begins(self, function: str, serves: Callable) -> Callable: ...
 
     def cpu(self, function: Callable | None = None, *, types: native.Types = ("float32",), strided: bool = False,
-            replayable: bool = True) -> Callable: ...
+            replayable: bool = True, halves: tuple[int, ...] = ()) -> Callable: ...
 
     def gradient(self, vjp: Callable | None = None, *, needs: tuple[str, ...] | None = None,
                  repeatable: bool = False, joint: bool = False) -> Callable: ...

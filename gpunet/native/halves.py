@@ -29,21 +29,38 @@ def convert(out: np.ndarray, x: np.ndarray) -> bool:
     return True
 
 
-def in_float32(function: Callable, outputs: int) -> Callable:
+def number(dtype: np.dtype) -> int:
+    """A type as kernels know it that take several (enum Real in halves.h)."""
+    return _NUMBERS[dtype]
+
+
+_NUMBERS = {FLOAT32: 0, **{dtype: i for i, dtype in enumerate(HALVES, 1)}}
+
+
+def in_float32(function: Callable, outputs: int, kept: tuple[int, ...] = ()) -> Callable:
     """An op's CPU function for arrays of which some are of half types and the others of float32, from the one that
     takes float32 alone.
 
     Args:
         function: takes `outputs` arrays that it fills, then its inputs; its Guard, which looks at strides.
-        outputs: how many.
+        outputs: how many; -1: any of the arguments may be an output, and none is converted.
+        kept: the places of arguments that it takes of one half type as they are, such as images beside which what
+            belongs to channels is float32.
     """
     def call(*args: Any, **attrs: Any) -> Any:
         own = list(args)
         results = []
+        stay = {i % len(args) for i in kept}
+        if len({args[i].dtype for i in stay}) > 1:
+            stay = set()
         for i, x in enumerate(args):
             if x.__class__ is not np.ndarray or x.dtype.kind not in "fV" or x.dtype == FLOAT32:
                 continue
             if x.dtype not in HALVES:
+                return NotImplemented
+            if i in stay:
+                continue
+            if outputs < 0:
                 return NotImplemented
             own[i] = memory.empty(x.shape, FLOAT32)
             if i < outputs:

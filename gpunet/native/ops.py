@@ -19,25 +19,25 @@ from gpunet.native import halves, library
 
 Types = tuple[str, ...] | Callable[[], tuple[str, ...]]
 
-_declared: list[tuple[Any, Callable, Types, bool]] = []
+_declared: list[tuple[Any, Callable, Types, bool, tuple[int, ...]]] = []
 _serving = True  # until `disabled`
 
 
-def declare(op: Any, function: Callable, types: Types, strided: bool) -> None:
+def declare(op: Any, function: Callable, types: Types, strided: bool, halves: tuple[int, ...]) -> None:
     """Gives an op its CPU function. `types`: the floating-point types that it takes, or a function that says so once
     the library is there; arrays of other kinds, such as indices, are its own business; without any, all are. `strided`:
-    it takes arrays of any strides."""
-    _declared.append((op, function, types, strided))
+    it takes arrays of any strides. `halves`: the arguments that it takes of a half type as they are."""
+    _declared.append((op, function, types, strided, halves))
     if library.loaded() is None and library.possible():
         op.native = partial(_first, op)
     else:
-        _serve(op, function, types, strided)
+        _serve(op, function, types, strided, halves)
 
 
 def _first(op: Any, *args: Any, **attrs: Any) -> Any:
     """In place of every op's kernel before the library is there."""
     if library.start() is None:
-        for each, _, _, _ in _declared:
+        for each, *_ in _declared:
             each.native = None
     return NotImplemented if op.native is None else op.native(*args, **attrs)
 
@@ -51,7 +51,7 @@ def serve() -> None:
 library.when_loaded.append(serve)
 
 
-def _serve(op: Any, function: Callable, types: Types, strided: bool) -> None:
+def _serve(op: Any, function: Callable, types: Types, strided: bool, kept: tuple[int, ...]) -> None:
     calls = library.loaded()
     op.native = None
     if calls is None or not _serving:
@@ -59,9 +59,9 @@ def _serve(op: Any, function: Callable, types: Types, strided: bool) -> None:
     names = types() if callable(types) else types
     numbers = tuple([np.dtype(name).num for name in names])
     otherwise = None
-    if names and not {*halves.FLOATS} <= {*names} and op.outputs > 0:
-        alone = calls.Guard(function, op.outputs, strided, (halves.FLOAT32.num,))
-        otherwise = halves.in_float32(alone, op.outputs)
+    if names and not {*halves.FLOATS} <= {*names} and (op.outputs > 0 or kept):
+        alone = calls.Guard(function, op.outputs, strided, () if kept else (halves.FLOAT32.num,))
+        otherwise = halves.in_float32(alone, op.outputs, kept)
     op.native = calls.Guard(function, op.outputs, strided, numbers, otherwise)
 
 
@@ -76,9 +76,9 @@ def disabled() -> Iterator[None]:
         tensor([0., 2.])
     """
     global _serving
-    before = _serving, [op.native for op, _, _, _ in _declared]
+    before = _serving, [op.native for op, *_ in _declared]
     _serving = False
-    for op, _, _, _ in _declared:
+    for op, *_ in _declared:
         op.native = None
     try:
         yield
@@ -87,5 +87,5 @@ def disabled() -> Iterator[None]:
         if library.loaded() is not None:
             serve()
         else:
-            for (op, _, _, _), native in zip(_declared, before[1], strict=False):
+            for (op, *_), native in zip(_declared, before[1], strict=False):
                 op.native = native

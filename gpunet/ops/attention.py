@@ -323,7 +323,8 @@ def _(narrow, out, log_sums, query, key, value, mask, state, *, scale, causal, p
 
 
 @_on_cpu(attention_grad, 3)
-def _(narrow, dquery, dkey, dvalue, g, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset, turned):
+def _(narrow, dquery, dkey, dvalue, g, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset,
+      turned):
     described = _described(query, key, value, mask, state, scale, causal, p, offset, turned)
     if described is None or not (g.flags.c_contiguous and out.flags.c_contiguous):
         return NotImplemented

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gpunet.dispatch import op
 from gpunet.native import Native
+from gpunet.native.halves import number
 from gpunet.ops.arithmetic import add_op, mul_op
 
 
@@ -47,9 +48,9 @@ _affine = Native("channel_norm.cpp", "channel_affine")
 _sums = Native("channel_norm.cpp", "channel_sums")
 
 
-@channel_affine.cpu
+@channel_affine.cpu(halves=(0, 1))
 def _(out, x, factor, offset):
-    _affine(out, x, factor, offset, *x.shape)
+    _affine(out, x, factor, offset, *x.shape, number(x.dtype))
 
 
 @channel_affine.kernel

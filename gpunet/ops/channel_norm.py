@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from gpunet.native import Native
+from gpunet.native.halves import number
 
 _batch_norm, _batch_norm_grad = (Native("channel_norm.cpp", name) for name in ("batch_norm", "batch_norm_grad"))
 _group_norm, _group_norm_grad = (Native("channel_norm.cpp", name) for name in ("group_norm", "group_norm_grad"))
@@ -20,7 +21,7 @@ def forward(y, centre, spread, x, weight, bias, axes: tuple, eps: float):
     if sizes is None:
         return NotImplemented
     kernel = _batch_norm if len(sizes) == 3 else _group_norm
-    return kernel(y, centre, spread, x, weight, bias, *sizes, float(eps))
+    return kernel(y, centre, spread, x, weight, bias, *sizes, float(eps), number(x.dtype))
 
 
 def backward(dx, dw, db, g, x, centre, spread, weight, axes: tuple, eps: float):
@@ -31,7 +32,7 @@ def backward(dx, dw, db, g, x, centre, spread, weight, axes: tuple, eps: float):
     kernel = _batch_norm_grad if len(sizes) == 3 else _group_norm_grad
     if weight is None:
         dw = db = None
-    return kernel(dx, dw, db, g, x, centre, spread, weight, *sizes, float(eps))
+    return kernel(dx, dw, db, g, x, centre, spread, weight, *sizes, float(eps), number(x.dtype))
 
 
 def move(running_mean, running_var, batches: list, centre, spread, share: float, correction: float):

@@ -295,7 +295,8 @@ def conv_weight_grad(xp, out, g, x, *, at, groups):
 
 @_on_cpu(conv_weight_grad, weight=0)
 def _(out, g, x, *, at, groups):
-    _conv_weight_grad(out, g, x, at.numbers, len(x), groups, out.shape[1], out.shape[0] // groups, g.dtype != FLOAT32_NP)
+    _conv_weight_grad(out, g, x, at.numbers, len(x), groups, out.shape[1], out.shape[0] // groups,
+                      g.dtype != FLOAT32_NP)
 
 
 @conv_weight_grad.gradient(needs=("x", "g"))

@@ -62,7 +62,7 @@ def normalize(xp, out, centre, spread, x, weight, bias, *, axes, eps, centred):
             xp.copyto(y, result, casting="unsafe")
 
 
-@normalize.cpu
+@normalize.cpu(halves=(0, 3))
 def _(out, centre, spread, x, weight, bias, *, axes, eps, centred):
     done = channel_norm.forward(out, centre, spread, x, weight, bias, axes, eps) if centred else NotImplemented
     if done is not NotImplemented:
@@ -175,7 +175,7 @@ def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, onto, *, axes, 
         xp.copyto(db, by_bias.reshape(shape), casting="unsafe")
 
 
-@normalize_grad.cpu
+@normalize_grad.cpu(halves=(0, 3, 4))
 def _(dx, dw, db, g, x, centre, spread, weight, onto, *, axes, eps, centred):
     if onto is not None:
         return NotImplemented
@@ -248,7 +248,7 @@ def batch_norm_counted(input, running_mean, running_var, weight, bias, training,
     if shape == (0,):  # PyTorch's way for what has no elements
         return input.clone()
     check_channels("batch_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
-    if is_mixed_on_cpu(input, running_mean, running_var, weight, bias):
+    if weight is None and bias is not None and is_mixed_on_cpu(input, running_mean, running_var, bias):
         return batch_norm_counted(input.to(float32), running_mean, running_var, weight, bias, training, momentum, eps,
                                   batches).to(input.dtype)
     if not training:
@@ -280,7 +280,7 @@ def check_channels(name, input, **others):
 
 
 def is_mixed_on_cpu(input, *vectors) -> bool:
-    """Whether these are half images beside float32 vectors, on the CPU, whose kernels are of float32."""
+    """Whether these are half images beside float32 vectors, on the CPU."""
     return (input._device.type == "cpu" and input._array.dtype in HALF_TYPES
             and all([each is None or each._array.dtype == FLOAT32_NP for each in vectors]))
 
@@ -314,7 +314,7 @@ def normalize_moving(xp, out, centre, spread, *arrays, axes, eps, centred, share
     move_statistics.op.body(xp, *moved, centre, spread, share=share, correction=correction)
 
 
-@normalize_moving.cpu
+@normalize_moving.cpu(halves=(0, -3))
 def _(out, centre, spread, *arrays, axes, eps, centred, share, correction):
     running_mean, running_var, *batches, x, weight, bias = arrays
     done = channel_norm.forward(out, centre, spread, x, weight, bias, axes, eps)

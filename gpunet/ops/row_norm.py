@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from gpunet.native import Native
+from gpunet.native.halves import number
 
 _forward = Native("layer_norm.cpp", "layer_norm")
 _backward = Native("layer_norm.cpp", "layer_norm_grad")
@@ -23,11 +24,13 @@ def forward(out, centre, spread, x, weight, bias, axes, eps, centred):
     n = _row_size(x, weight, axes)
     if not n or bias is not None and (weight is None or bias.shape != weight.shape):
         return NotImplemented
-    _forward(out, centre, spread, x, weight, bias, x.size // n, n, eps, centred)
+    _forward(out, centre, spread, x, weight, bias, x.size // n, n, eps, centred,
+             number(x.dtype))
 
 
 def backward(dx, dw, db, g, x, centre, spread, weight, axes, eps, centred):
     n = _row_size(x, weight, axes)
     if not n:
         return NotImplemented
-    _backward(dx, None if weight is None else dw, db, g, x, centre, spread, weight, x.size // n, n, eps, centred)
+    _backward(dx, None if weight is None else dw, db, g, x, centre, spread, weight, x.size // n, n, eps, centred,
+             number(x.dtype))

@@ -12,6 +12,7 @@ from gpunet.dtypes import FLOAT32_NP, HALF_TYPES
 from gpunet.engine.modes import mode
 from gpunet.kernel import Kernel
 from gpunet.native import Native
+from gpunet.native.halves import number
 from gpunet.ops import elementwise
 from gpunet.ops.channels_last import as_rows, is_channels_last, lie_last, rows
 from gpunet.ops.epilogue import BY_FUNCTION, NONE, OPTIONS, after_of, served
@@ -52,7 +53,7 @@ def running_norm(xp, out, x, mean, variance, scale, shift, *, eps):
     xp.copyto(out, wide, casting="unsafe")
 
 
-@running_norm.cpu
+@running_norm.cpu(halves=(0, 1))
 def _(out, x, mean, variance, scale, shift, *, eps):
     if not x.size:
         return NotImplemented
@@ -63,7 +64,8 @@ def _(out, x, mean, variance, scale, shift, *, eps):
         elementwise.binary("mul", factor, factor, scale)
     elementwise.binary("mul", offset, mean, factor)
     elementwise.binary("sub", offset, 0.0 if shift is None else shift, offset)
-    return _affine(out, x, factor, offset, *x.shape[:2], x.size // (x.shape[0] * x.shape[1]))
+    return _affine(out, x, factor, offset, *x.shape[:2], x.size // (x.shape[0] * x.shape[1]),
+                   number(x.dtype))
 
 
 def _instances():

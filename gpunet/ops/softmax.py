@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gpunet.dispatch import op
 from gpunet.dtypes import get_default_dtype
 from gpunet.native import Native
+from gpunet.native.halves import FLOATS, number
 from gpunet.ops import softmax_launch
 from gpunet.ops.conditions import where_op
 from gpunet.ops.elementary import exp_op
@@ -114,11 +115,11 @@ log_softmax_grad.kernel(softmax_launch.backward(logarithm=True))
 def _native(operation):
     run = Native("softmax.cpp", operation.op.name)
 
-    @operation.cpu
+    @operation.cpu(types=FLOATS)
     def _(out, *arrays, dim):
         shape = out.shape
         dim %= len(shape)
-        run(out, *arrays, prod(shape[:dim]), shape[dim], prod(shape[dim + 1 :]))
+        run(out, *arrays, prod(shape[:dim]), shape[dim], prod(shape[dim + 1 :]), number(out.dtype))
 
 
 for _each in (softmax_op, log_softmax_op, softmax_grad, log_softmax_grad):

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "args.h"
+#include "halves.h"
 #include "windows.h"
 
 namespace gpunet::cpu {
@@ -40,22 +41,22 @@ template <class F> GPUNET_INLINE float add_up(int64_t rows, int64_t stride, int6
     for (; i + 4 * LANES <= length; i += 4 * LANES)
 #pragma GCC unroll 4
       for (int k = 0; k < 4; k++)
-        total[k] += f(start + i + k * LANES, broadcast(1.0f), [](const float* p) { return load(p); });
+        total[k] += f(start + i + k * LANES, broadcast(1.0f), [](const auto* p) { return load(p); });
     for (; i + LANES <= length; i += LANES)
-      total[0] += f(start + i, broadcast(1.0f), [](const float* p) { return load(p); });
+      total[0] += f(start + i, broadcast(1.0f), [](const auto* p) { return load(p); });
     if (i < length) {
       const int64_t rest = length - i;
-      total[1] += f(start + i, load(ONES, rest), [rest](const float* p) { return load(p, rest); });
+      total[1] += f(start + i, load(ONES, rest), [rest](const auto* p) { return load(p, rest); });
     }
   }
   return sum((total[0] + total[1]) + (total[2] + total[3]));
 }
 
 // Mean and variance in one pass over memory: each chunk's own, in two passes over the cache, joined (Chan et al., 1983).
-void moments(const Runs& runs, const float* x, float& mean, float& variance) {
+template <class T> void moments(const Runs& runs, const T* x, float& mean, float& variance) {
   double count = 0, centre = 0, squares = 0;
   runs.each_chunk([&](int64_t offset, int64_t rows, int64_t length) {
-    const float* part = x + offset;
+    const T* part = x + offset;
     const double n = static_cast<double>(rows * length);
     const float total = add_up(rows, runs.stride, length, [=](int64_t i, vf, auto get) { return get(part + i); });
     const float m = static_cast<float>(total / n);
@@ -74,11 +75,11 @@ void moments(const Runs& runs, const float* x, float& mean, float& variance) {
 }
 
 // Sums of g and of g * (x - mean).
-void products(const Runs& runs, const float* g, const float* x, float mean, double& plain, double& along) {
+template <class T> void products(const Runs& runs, const T* g, const T* x, float mean, double& plain, double& along) {
   plain = along = 0;
   const vf middle = broadcast(mean);
   runs.each_chunk([&](int64_t offset, int64_t rows, int64_t length) {
-    const float *a = g + offset, *b = x + offset;
+    const T *a = g + offset, *b = x + offset;
     plain += add_up(rows, runs.stride, length, [=](int64_t i, vf, auto get) { return get(a + i); });
     along += add_up(rows, runs.stride, length, [=](int64_t i, vf, auto get) { return get(a + i) * (get(b + i) - middle); });
   });
@@ -86,13 +87,14 @@ void products(const Runs& runs, const float* g, const float* x, float mean, doub
 
 float inverse_root(float variance, float eps) { return 1.0f / std::sqrt(variance + eps); }
 
-void normalized(int64_t n, const float* x, float mean, float factor, float offset, float* y) {
+template <class T> void normalized(int64_t n, const T* x, float mean, float factor, float offset, T* y) {
   const vf m = broadcast(mean), f = broadcast(factor), o = broadcast(offset);
   each(n, [&](int64_t i, auto get, auto put) { put(y + i, fmadd(get(x + i) - m, f, o)); });
 }
 
 // dx = g * by_g - (x - mean) * by_x - constant
-void backward(int64_t n, const float* g, const float* x, float mean, float by_g, float by_x, float constant, float* dx) {
+template <class T>
+void backward(int64_t n, const T* g, const T* x, float mean, float by_g, float by_x, float constant, T* dx) {
   const vf m = broadcast(mean), a = broadcast(by_g), b = broadcast(by_x), c = broadcast(constant);
   each(n, [&](int64_t i, auto get, auto put) { put(dx + i, get(g + i) * a - (get(x + i) - m) * b - c); });
 }
@@ -108,9 +110,11 @@ template <class F> GPUNET_INLINE void add_rows(int64_t rows, double* totals, F&&
 }
 
 // Matrices [images, channels]: the lanes are channels.
-void batch_norm_columns(const Arg* a, int64_t images, int64_t channels) {
-  float *y = ptr<float>(a[0]), *centre = ptr<float>(a[1]), *spread = ptr<float>(a[2]);
-  const float *x = ptr<const float>(a[3]), *weight = ptr<const float>(a[4]), *bias = ptr<const float>(a[5]);
+template <class T> void batch_norm_columns(const Arg* a, int64_t images, int64_t channels) {
+  T* y = ptr<T>(a[0]);
+  float *centre = ptr<float>(a[1]), *spread = ptr<float>(a[2]);
+  const T* x = ptr<const T>(a[3]);
+  const float *weight = ptr<const float>(a[4]), *bias = ptr<const float>(a[5]);
   parallel(ceil_div(channels, LANES), grain_of(images * LANES), [&](int64_t begin, int64_t end) {
     for (int64_t c = begin * LANES; c < std::min(channels, end * LANES); c += LANES)
       each(std::min<int64_t>(LANES, channels - c), [&](int64_t, auto get, auto put) {
@@ -133,9 +137,10 @@ void batch_norm_columns(const Arg* a, int64_t images, int64_t channels) {
   });
 }
 
-void batch_norm_columns_grad(const Arg* a, int64_t images, int64_t channels) {
-  float *dx = ptr<float>(a[0]), *dw = ptr<float>(a[1]), *db = ptr<float>(a[2]);
-  const float *g = ptr<const float>(a[3]), *x = ptr<const float>(a[4]);
+template <class T> void batch_norm_columns_grad(const Arg* a, int64_t images, int64_t channels) {
+  T* dx = ptr<T>(a[0]);
+  float *dw = ptr<float>(a[1]), *db = ptr<float>(a[2]);
+  const T *g = ptr<const T>(a[3]), *x = ptr<const T>(a[4]);
   const float *centre = ptr<const float>(a[5]), *spread = ptr<const float>(a[6]), *weight = ptr<const float>(a[7]);
   parallel(ceil_div(channels, LANES), grain_of(images * LANES), [&](int64_t begin, int64_t end) {
     for (int64_t c = begin * LANES; c < std::min(channels, end * LANES); c += LANES)
@@ -158,17 +163,13 @@ void batch_norm_columns_grad(const Arg* a, int64_t images, int64_t channels) {
   });
 }
 
-}  // namespace
-}  // namespace gpunet::cpu
-
-using namespace gpunet::cpu;
-
-// y, mean [channels], variance [channels], x, weight and bias (or null), images, channels, size, eps
-KERNEL void batch_norm(const Arg* a) {
-  float *y = ptr<float>(a[0]), *centre = ptr<float>(a[1]), *spread = ptr<float>(a[2]);
-  const float *x = ptr<const float>(a[3]), *weight = ptr<const float>(a[4]), *bias = ptr<const float>(a[5]);
+template <class T> void batch_norm_of(const Arg* a) {
+  T* y = ptr<T>(a[0]);
+  float *centre = ptr<float>(a[1]), *spread = ptr<float>(a[2]);
+  const T* x = ptr<const T>(a[3]);
+  const float *weight = ptr<const float>(a[4]), *bias = ptr<const float>(a[5]);
   const int64_t images = a[6].i, channels = a[7].i, size = a[8].i;
-  if (size == 1) return batch_norm_columns(a, images, channels);
+  if (size == 1) return batch_norm_columns<T>(a, images, channels);
   const Runs runs{images, channels * size, size};
   parallel(channels, grain_of(runs.count()), [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; c++) {
@@ -181,13 +182,13 @@ KERNEL void batch_norm(const Arg* a) {
   });
 }
 
-// dx, dw [channels] and db (or null), g, x, mean, variance, weight (or null), images, channels, size, eps
-KERNEL void batch_norm_grad(const Arg* a) {
-  float *dx = ptr<float>(a[0]), *dw = ptr<float>(a[1]), *db = ptr<float>(a[2]);
-  const float *g = ptr<const float>(a[3]), *x = ptr<const float>(a[4]);
+template <class T> void batch_norm_grad_of(const Arg* a) {
+  T* dx = ptr<T>(a[0]);
+  float *dw = ptr<float>(a[1]), *db = ptr<float>(a[2]);
+  const T *g = ptr<const T>(a[3]), *x = ptr<const T>(a[4]);
   const float *centre = ptr<const float>(a[5]), *spread = ptr<const float>(a[6]), *weight = ptr<const float>(a[7]);
   const int64_t images = a[8].i, channels = a[9].i, size = a[10].i;
-  if (size == 1) return batch_norm_columns_grad(a, images, channels);
+  if (size == 1) return batch_norm_columns_grad<T>(a, images, channels);
   const Runs runs{images, channels * size, size};
   parallel(channels, grain_of(runs.count()), [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; c++) {
@@ -206,24 +207,10 @@ KERNEL void batch_norm_grad(const Arg* a) {
   });
 }
 
-// Running mean and variance [channels], a count to be raised by one (or null), a batch's mean and variance, channels, the
-// share by which the running ones move, the variance's factor
-KERNEL void move_statistics(const Arg* a) {
-  float *running_mean = ptr<float>(a[0]), *running_variance = ptr<float>(a[1]);
-  const float *centre = ptr<const float>(a[3]), *spread = ptr<const float>(a[4]);
-  if (int64_t* count = ptr<int64_t>(a[2])) ++*count;
-  const vf kept = broadcast(static_cast<float>(1.0 - a[6].d)), by_mean = broadcast(static_cast<float>(a[6].d)),
-           by_variance = broadcast(static_cast<float>(a[6].d * a[7].d));
-  each(a[5].i, [&](int64_t i, auto get, auto put) {
-    put(running_mean + i, fmadd(get(running_mean + i), kept, get(centre + i) * by_mean));
-    put(running_variance + i, fmadd(get(running_variance + i), kept, get(spread + i) * by_variance));
-  });
-}
-
-// y, x, factor [channels], offset, images, channels, size: y = x * factor + offset
-KERNEL void channel_affine(const Arg* a) {
-  float* y = ptr<float>(a[0]);
-  const float *x = ptr<const float>(a[1]), *factor = ptr<const float>(a[2]), *offset = ptr<const float>(a[3]);
+template <class T> void channel_affine_of(const Arg* a) {
+  T* y = ptr<T>(a[0]);
+  const T* x = ptr<const T>(a[1]);
+  const float *factor = ptr<const float>(a[2]), *offset = ptr<const float>(a[3]);
   const int64_t images = a[4].i, channels = a[5].i, size = a[6].i;
   if (size == 1) {  // a row is the channels
     parallel(images, grain_of(channels), [&](int64_t begin, int64_t end) {
@@ -240,32 +227,16 @@ KERNEL void channel_affine(const Arg* a) {
   });
 }
 
-// Sums of g * x and of g [channels], g, x, images, channels, size
-KERNEL void channel_sums(const Arg* a) {
-  float *along = ptr<float>(a[0]), *plain = ptr<float>(a[1]);
-  const float *g = ptr<const float>(a[2]), *x = ptr<const float>(a[3]);
-  const int64_t images = a[4].i, channels = a[5].i, size = a[6].i;
-  const Runs runs{images, channels * size, size};
-  parallel(channels, grain_of(runs.count()), [&](int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; c++) {
-      double one, other;
-      products(runs, g + c * size, x + c * size, 0.0f, one, other);
-      plain[c] = static_cast<float>(one);
-      along[c] = static_cast<float>(other);
-    }
-  });
-}
-
-// y, mean [images, groups], variance, x, weight [groups * channels] and bias (or null), images, groups, channels of a
-// group, size, eps
-KERNEL void group_norm(const Arg* a) {
-  float *y = ptr<float>(a[0]), *centre = ptr<float>(a[1]), *spread = ptr<float>(a[2]);
-  const float *x = ptr<const float>(a[3]), *weight = ptr<const float>(a[4]), *bias = ptr<const float>(a[5]);
+template <class T> void group_norm_of(const Arg* a) {
+  T* y = ptr<T>(a[0]);
+  float *centre = ptr<float>(a[1]), *spread = ptr<float>(a[2]);
+  const T* x = ptr<const T>(a[3]);
+  const float *weight = ptr<const float>(a[4]), *bias = ptr<const float>(a[5]);
   const int64_t images = a[6].i, groups = a[7].i, channels = a[8].i, size = a[9].i;
   const Runs runs{1, 0, channels * size};
   parallel(images * groups, grain_of(runs.count()), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
-      const float* part = x + i * runs.length;
+      const T* part = x + i * runs.length;
       moments(runs, part, centre[i], spread[i]);
       const float factor = inverse_root(spread[i], static_cast<float>(a[10].d));
       if (!weight && !bias) {
@@ -281,11 +252,10 @@ KERNEL void group_norm(const Arg* a) {
   });
 }
 
-// dx, dw [groups * channels] and db (or null), g, x, mean [images, groups], variance, weight (or null), images, groups,
-// channels of a group, size, eps
-KERNEL void group_norm_grad(const Arg* a) {
-  float *dx = ptr<float>(a[0]), *dw = ptr<float>(a[1]), *db = ptr<float>(a[2]);
-  const float *g = ptr<const float>(a[3]), *x = ptr<const float>(a[4]);
+template <class T> void group_norm_grad_of(const Arg* a) {
+  T* dx = ptr<T>(a[0]);
+  float *dw = ptr<float>(a[1]), *db = ptr<float>(a[2]);
+  const T *g = ptr<const T>(a[3]), *x = ptr<const T>(a[4]);
   const float *centre = ptr<const float>(a[5]), *spread = ptr<const float>(a[6]), *weight = ptr<const float>(a[7]);
   const int64_t images = a[8].i, groups = a[9].i, channels = a[10].i, size = a[11].i;
   const Runs run{1, 0, size};
@@ -323,4 +293,71 @@ KERNEL void group_norm_grad(const Arg* a) {
         db[c] = static_cast<float>(plain);
       }
     });
+}
+
+}  // namespace
+}  // namespace gpunet::cpu
+
+using namespace gpunet::cpu;
+
+// y, mean [channels], variance [channels], x, weight and bias (or null), images, channels, size, eps,
+// and the type of y and x (Real)
+KERNEL void batch_norm(const Arg* a) {
+  with_type(static_cast<Real>(a[10].i), [=](auto element) { batch_norm_of<decltype(element)>(a); });
+}
+
+// dx, dw [channels] and db (or null), g, x, mean, variance, weight (or null), images, channels, size, eps,
+// and the type of dx, g and x (Real)
+KERNEL void batch_norm_grad(const Arg* a) {
+  with_type(static_cast<Real>(a[12].i), [=](auto element) { batch_norm_grad_of<decltype(element)>(a); });
+}
+
+// Running mean and variance [channels], a count to be raised by one (or null), a batch's mean and variance, channels, the
+// share by which the running ones move, the variance's factor
+KERNEL void move_statistics(const Arg* a) {
+  float *running_mean = ptr<float>(a[0]), *running_variance = ptr<float>(a[1]);
+  const float *centre = ptr<const float>(a[3]), *spread = ptr<const float>(a[4]);
+  if (int64_t* count = ptr<int64_t>(a[2])) ++*count;
+  const vf kept = broadcast(static_cast<float>(1.0 - a[6].d)), by_mean = broadcast(static_cast<float>(a[6].d)),
+           by_variance = broadcast(static_cast<float>(a[6].d * a[7].d));
+  each(a[5].i, [&](int64_t i, auto get, auto put) {
+    put(running_mean + i, fmadd(get(running_mean + i), kept, get(centre + i) * by_mean));
+    put(running_variance + i, fmadd(get(running_variance + i), kept, get(spread + i) * by_variance));
+  });
+}
+
+// y, x, factor [channels], offset, images, channels, size,
+// type of y and x (Real): y = x * factor + offset
+KERNEL void channel_affine(const Arg* a) {
+  with_type(static_cast<Real>(a[7].i), [=](auto element) { channel_affine_of<decltype(element)>(a); });
+}
+
+// Sums of g * x and of g [channels], g, x, images, channels, size
+KERNEL void channel_sums(const Arg* a) {
+  float *along = ptr<float>(a[0]), *plain = ptr<float>(a[1]);
+  const float *g = ptr<const float>(a[2]), *x = ptr<const float>(a[3]);
+  const int64_t images = a[4].i, channels = a[5].i, size = a[6].i;
+  const Runs runs{images, channels * size, size};
+  parallel(channels, grain_of(runs.count()), [&](int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; c++) {
+      double one, other;
+      products(runs, g + c * size, x + c * size, 0.0f, one, other);
+      plain[c] = static_cast<float>(one);
+      along[c] = static_cast<float>(other);
+    }
+  });
+}
+
+// y, mean [images, groups], variance, x, weight [groups * channels] and bias (or null), images, groups, channels of a
+// group, size, eps,
+// and the type of y and x (Real)
+KERNEL void group_norm(const Arg* a) {
+  with_type(static_cast<Real>(a[11].i), [=](auto element) { group_norm_of<decltype(element)>(a); });
+}
+
+// dx, dw [groups * channels] and db (or null), g, x, mean [images, groups], variance, weight (or null), images, groups,
+// channels of a group, size, eps,
+// and the type of dx, g and x (Real)
+KERNEL void group_norm_grad(const Arg* a) {
+  with_type(static_cast<Real>(a[13].i), [=](auto element) { group_norm_grad_of<decltype(element)>(a); });
 }

@@ -17,11 +17,20 @@ inline int64_t size_of(Real type) { return type == Real::FLOAT32 ? 4 : 2; }
 
 typedef uint16_t halves __attribute__((vector_size(2 * LANES)));
 
-GPUNET_INLINE vf widen_bfloat16(halves x) { return (vf)(__builtin_convertvector(x, vu) << 16); }
+// Compilers convert in two parts what the processor does in one.
+#if defined(__AVX512F__)
+GPUNET_INLINE vu widen_bits(halves x) { return (vu)_mm512_cvtepu16_epi32((__m256i)x); }
+GPUNET_INLINE halves narrow_bits(vu x) { return (halves)_mm512_cvtepi32_epi16((__m512i)x); }
+#else
+GPUNET_INLINE vu widen_bits(halves x) { return __builtin_convertvector(x, vu); }
+GPUNET_INLINE halves narrow_bits(vu x) { return __builtin_convertvector(x, halves); }
+#endif
+
+GPUNET_INLINE vf widen_bfloat16(halves x) { return (vf)(widen_bits(x) << 16); }
 
 GPUNET_INLINE halves narrow_bfloat16(vf x) {
   const vu own = (vu)x, nearest = (own + 0x7fff + (own >> 16 & 1)) >> 16, nan = (own >> 16 & 0x8000) | 0x7fc0;
-  return __builtin_convertvector((vu)(x != x ? (vi)nan : (vi)nearest), halves);
+  return narrow_bits((vu)(x != x ? (vi)nan : (vi)nearest));
 }
 
 #if defined(__AVX512F__)
@@ -49,40 +58,79 @@ GPUNET_INLINE halves narrow_float16(vf x) {
 }
 #endif
 
-template <class F> inline void widen(float* to, const uint16_t* from, int64_t n, F f) {
+// Elements of arrays, for kernels that are written for any of the types: their vectors are of floats.
+struct Float16 {
+  uint16_t bits;
+};
+struct BFloat16 {
+  uint16_t bits;
+};
+GPUNET_INLINE vf widen(const Float16*, halves x) { return widen_float16(x); }
+GPUNET_INLINE vf widen(const BFloat16*, halves x) { return widen_bfloat16(x); }
+GPUNET_INLINE halves narrow(const Float16*, vf x) { return narrow_float16(x); }
+GPUNET_INLINE halves narrow(const BFloat16*, vf x) { return narrow_bfloat16(x); }
+
+#define GPUNET_HALF(T)                                                                    \
+  GPUNET_INLINE vf load(const T* p) {                                                     \
+    halves x;                                                                             \
+    std::memcpy(&x, p, sizeof x);                                                         \
+    return widen(p, x);                                                                   \
+  }                                                                                       \
+  GPUNET_INLINE vf load(const T* p, int64_t n) { return widen(p, load_halves(p, n)); }    \
+  GPUNET_INLINE void store(T* p, vf x) {                                                  \
+    const halves y = narrow(p, x);                                                        \
+    std::memcpy(p, &y, sizeof y);                                                         \
+  }                                                                                       \
+  GPUNET_INLINE void store(T* p, vf x, int64_t n) { store_halves(p, narrow(p, x), n); }
+
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+GPUNET_INLINE halves load_halves(const void* p, int64_t n) { return (halves)_mm256_maskz_loadu_epi16(first(n), p); }
+GPUNET_INLINE void store_halves(void* p, halves x, int64_t n) { _mm256_mask_storeu_epi16(p, first(n), (__m256i)x); }
+#else
+GPUNET_INLINE halves load_halves(const void* p, int64_t n) {
   halves x = {};
-  int64_t i = 0;
-  for (; i + LANES <= n; i += LANES) {
-    std::memcpy(&x, from + i, sizeof x);
-    store(to + i, f(x));
-  }
-  if (i == n) return;
-  std::memcpy(&x, from + i, sizeof(uint16_t) * (n - i));
-  store(to + i, f(x), n - i);
+  std::memcpy(&x, p, sizeof(uint16_t) * n);
+  return x;
+}
+GPUNET_INLINE void store_halves(void* p, halves x, int64_t n) { std::memcpy(p, &x, sizeof(uint16_t) * n); }
+#endif
+
+GPUNET_HALF(Float16)
+GPUNET_HALF(BFloat16)
+#undef GPUNET_HALF
+
+// f(an element of the type): what is done for an array of one of the types.
+template <class F> inline void with_type(Real type, F&& f) {
+  if (type == Real::FLOAT32) f(float{});
+  else if (type == Real::FLOAT16) f(Float16{});
+  else f(BFloat16{});
 }
 
-template <class F> inline void narrow(uint16_t* to, const float* from, int64_t n, F f) {
-  int64_t i = 0;
-  for (; i + LANES <= n; i += LANES) {
-    const halves x = f(load(from + i));
-    std::memcpy(to + i, &x, sizeof x);
-  }
-  if (i == n) return;
-  const halves x = f(load(from + i, n - i));
-  std::memcpy(to + i, &x, sizeof(uint16_t) * (n - i));
+// n neighbours as floats, and the other way.
+template <class T> inline void widen(float* to, const T* from, int64_t n) {
+  each(n, [=](int64_t i, auto get, auto put) { put(to + i, get(from + i)); });
 }
-
-// n neighbours of a half type as floats, and the other way.
+template <class T> inline void narrow(T* to, const float* from, int64_t n) {
+  each(n, [=](int64_t i, auto get, auto put) { put(to + i, get(from + i)); });
+}
 inline void widen(Real type, float* to, const void* from, int64_t n) {
-  const uint16_t* own = static_cast<const uint16_t*>(from);
-  if (type == Real::FLOAT16) widen(to, own, n, [](halves x) { return widen_float16(x); });
-  else widen(to, own, n, [](halves x) { return widen_bfloat16(x); });
+  if (type == Real::FLOAT16) widen(to, static_cast<const Float16*>(from), n);
+  else widen(to, static_cast<const BFloat16*>(from), n);
+}
+inline void narrow(Real type, void* to, const float* from, int64_t n) {
+  if (type == Real::FLOAT16) narrow(static_cast<Float16*>(to), from, n);
+  else narrow(static_cast<BFloat16*>(to), from, n);
 }
 
-inline void narrow(Real type, void* to, const float* from, int64_t n) {
-  uint16_t* own = static_cast<uint16_t*>(to);
-  if (type == Real::FLOAT16) narrow(own, from, n, [](vf x) { return narrow_float16(x); });
-  else narrow(own, from, n, [](vf x) { return narrow_bfloat16(x); });
+// A row as floats: itself, or its copy in a buffer; and a row of results, which `deliver` brings to where they belong.
+inline const float* as_floats(const float* x, float*, int64_t) { return x; }
+inline float* results(float* y, float*) { return y; }
+inline void deliver(float*, const float*, int64_t) {}
+template <class T> inline const float* as_floats(const T* x, float* buffer, int64_t n) {
+  widen(buffer, x, n);
+  return buffer;
 }
+template <class T> inline float* results(T*, float* buffer) { return buffer; }
+template <class T> inline void deliver(T* y, const float* buffer, int64_t n) { narrow(y, buffer, n); }
 
 }  // namespace gpunet::cpu

@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "args.h"
+#include "halves.h"
 #include "pool.h"
-#include "vec.h"
 
 namespace gpunet::cpu {
 namespace {
@@ -43,19 +43,19 @@ void apply(float* y, const float* x, float mean, float factor, const float* weig
   });
 }
 
-}  // namespace
-
-// y, mean [rows], variance or mean square [rows], x, weight or null, bias or null, rows, n, eps, centred
-KERNEL void layer_norm(const Arg* a) {
-  float *y = ptr<float>(a[0]), *means = ptr<float>(a[1]), *spreads = ptr<float>(a[2]);
-  const float *x = ptr<const float>(a[3]), *weight = ptr<const float>(a[4]), *bias = ptr<const float>(a[5]);
+template <class T> void forward(const Arg* a) {
+  T* y = ptr<T>(a[0]);
+  float *means = ptr<float>(a[1]), *spreads = ptr<float>(a[2]);
+  const T* x = ptr<const T>(a[3]);
+  const float *weight = ptr<const float>(a[4]), *bias = ptr<const float>(a[5]);
   const int64_t n = a[7].i;
   const float eps = static_cast<float>(a[8].d);
   const bool centred = a[9].i;
   parallel(a[6].i, grain_of(2 * n), [&](int64_t begin, int64_t end) {
+    float* buffer = scratch(n, 1);
     for (int64_t r = begin; r < end; r++) {
-      const float* row = x + r * n;
-      float* out = y + r * n;
+      const float* row = as_floats(x + r * n, buffer, n);
+      float* out = results(y + r * n, buffer);
       const float mean = centred ? sum_of(n, [&](int64_t i, auto get) { return get(row + i); }) / n : 0.f;
       const float spread = variance(row, mean, n), factor = 1.f / std::sqrt(spread + eps);
       means[r] = mean, spreads[r] = spread;
@@ -65,17 +65,16 @@ KERNEL void layer_norm(const Arg* a) {
         apply<true, false>(out, row, mean, factor, weight, bias, n);
       else
         apply<false, false>(out, row, mean, factor, weight, bias, n);
+      deliver(y + r * n, out, n);
     }
   });
 }
 
-// dx, gradient of weight and of bias [n] or null, gradient, x, mean, variance, weight or null, rows, n, eps, centred
-//
-// With c = x - mean and f = 1 / sqrt(variance + eps):
-// dx = f (g w - mean of (g w) - f^2 c mean of (g w c)), dw = sum of g c f, db = sum of g.
-KERNEL void layer_norm_grad(const Arg* a) {
-  float *dx = ptr<float>(a[0]), *dw = ptr<float>(a[1]), *db = ptr<float>(a[2]);
-  const float *g = ptr<const float>(a[3]), *x = ptr<const float>(a[4]), *means = ptr<const float>(a[5]);
+template <class T> void backward(const Arg* a) {
+  T* dx = ptr<T>(a[0]);
+  float *dw = ptr<float>(a[1]), *db = ptr<float>(a[2]);
+  const T *g = ptr<const T>(a[3]), *x = ptr<const T>(a[4]);
+  const float *means = ptr<const float>(a[5]);
   const float *spreads = ptr<const float>(a[6]), *weight = ptr<const float>(a[7]);
   const int64_t rows = a[8].i, n = a[9].i;
   const float eps = static_cast<float>(a[10].d);
@@ -86,11 +85,12 @@ KERNEL void layer_norm_grad(const Arg* a) {
   const int64_t slices = (rows + grain - 1) / grain, size = (n + LANES - 1) / LANES * LANES;
   float* sums = weight ? scratch(2 * slices * size) : nullptr;
   parallel(rows, grain, [&](int64_t begin, int64_t end) {
+    float* buffer = scratch(2 * n, 1);
     float* by_weight = sums ? sums + begin / grain * 2 * size : nullptr;
     float* by_bias = by_weight + size;
     if (sums) std::memset(by_weight, 0, 2 * size * sizeof(float));
     for (int64_t r = begin; r < end; r++) {
-      const float *gr = g + r * n, *xr = x + r * n;
+      const float *gr = as_floats(g + r * n, buffer, n), *xr = as_floats(x + r * n, buffer + n, n);
       const float mean = means[r], f = 1.f / std::sqrt(spreads[r] + eps);
       vf along = zero(), plain = zero();
       if (sums)
@@ -108,7 +108,7 @@ KERNEL void layer_norm_grad(const Arg* a) {
           plain += d;
         });
       const float by_x = sum(along) / n, by_mean = centred ? sum(plain) / n : 0.f;
-      float* out = dx + r * n;
+      float* out = results(dx + r * n, buffer);
       if (sums)
         each(n, [&](int64_t i, auto get, auto put) {
           const vf h = (get(xr + i) - mean) * f;
@@ -119,6 +119,7 @@ KERNEL void layer_norm_grad(const Arg* a) {
           const vf h = (get(xr + i) - mean) * f;
           put(out + i, f * (get(gr + i) - by_mean - h * by_x));
         });
+      deliver(dx + r * n, out, n);
     }
   });
   if (!sums) return;
@@ -129,6 +130,22 @@ KERNEL void layer_norm_grad(const Arg* a) {
       put(dw + i, get(dw + i) + get(sums + s * 2 * size + i));
       put(db + i, get(db + i) + get(sums + (s * 2 + 1) * size + i));
     });
+}
+
+}  // namespace
+
+// y, mean [rows], variance or mean square [rows], x, weight or null, bias or null, rows, n, eps, centred, type of y and x (Real)
+KERNEL void layer_norm(const Arg* a) {
+  with_type(static_cast<Real>(a[10].i), [=](auto element) { forward<decltype(element)>(a); });
+}
+
+// dx, gradient of weight and of bias [n] or null, gradient, x, mean, variance, weight or null, rows, n, eps, centred,
+// type of dx, the gradient and x (Real)
+//
+// With c = x - mean and f = 1 / sqrt(variance + eps):
+// dx = f (g w - mean of (g w) - f^2 c mean of (g w c)), dw = sum of g c f, db = sum of g.
+KERNEL void layer_norm_grad(const Arg* a) {
+  with_type(static_cast<Real>(a[12].i), [=](auto element) { backward<decltype(element)>(a); });
 }
 
 }  // namespace gpunet::cpu

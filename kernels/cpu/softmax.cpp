@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "args.h"
+#include "halves.h"
 #include "pool.h"
-#include "vec.h"
 
 namespace gpunet::cpu {
 namespace {
@@ -131,9 +131,9 @@ void gradient_columns(float* dx, const float* g, const float* y, int64_t n, int6
     });
 }
 
-// row(first element), or columns(first element, width), for all of [outer, n, inner].
+// row(first element), or columns(first element, width), for all of [outer, n, inner]; at most `side` columns together.
 template <class Row, class Columns>
-void along(int64_t outer, int64_t n, int64_t inner, Row&& row, Columns&& columns) {
+void along(int64_t outer, int64_t n, int64_t inner, int64_t side, Row&& row, Columns&& columns) {
   if (!n) return;
   if (inner == 1) {
     parallel(outer, grain_of(n * COST), [&](int64_t begin, int64_t end) {
@@ -141,40 +141,88 @@ void along(int64_t outer, int64_t n, int64_t inner, Row&& row, Columns&& columns
     });
     return;
   }
-  const int64_t parts = (inner + SIDE - 1) / SIDE;
-  parallel(outer * parts, grain_of(n * COST * (inner < SIDE ? inner : SIDE)), [&](int64_t begin, int64_t end) {
+  const int64_t parts = (inner + side - 1) / side;
+  parallel(outer * parts, grain_of(n * COST * (inner < side ? inner : side)), [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; p++) {
-      const int64_t j = p % parts * SIDE;
-      columns(p / parts * n * inner + j, inner - j < SIDE ? inner - j : SIDE);
+      const int64_t j = p % parts * side;
+      columns(p / parts * n * inner + j, inner - j < side ? inner - j : side);
     }
   });
 }
 
-template <bool LOG> void softmax_along(const Arg* a) {
-  float* y = ptr<float>(a[0]);
-  const float* x = ptr<const float>(a[1]);
-  const int64_t n = a[3].i, inner = a[4].i;
-  along(a[2].i, n, inner, [&](int64_t at) { softmax_row<LOG>(y + at, x + at, n); },
-        [&](int64_t at, int64_t width) { softmax_columns<LOG>(y + at, x + at, n, inner, width); });
+// Columns of half types are copied as floats: so many that the copy stays small.
+template <class T> int64_t side_of(int64_t n) {
+  return sizeof(T) == sizeof(float) ? SIDE : std::clamp((int64_t{1} << 16) / n / LANES * LANES, static_cast<int64_t>(LANES), SIDE);
 }
 
-template <bool LOG> void gradient_along(const Arg* a) {
-  float* dx = ptr<float>(a[0]);
-  const float *g = ptr<const float>(a[1]), *y = ptr<const float>(a[2]);
+template <class T> void copy_columns(float* to, const T* x, int64_t n, int64_t inner, int64_t width) {
+  for (int64_t k = 0; k < n; k++) widen(to + k * width, x + k * inner, width);
+}
+
+template <bool LOG, class T> void softmax_along(const Arg* a) {
+  T* y = ptr<T>(a[0]);
+  const T* x = ptr<const T>(a[1]);
+  const int64_t n = a[3].i, inner = a[4].i;
+  if (!n) return;
+  const auto row = [=](int64_t at) {
+    float* buffer = scratch(n);
+    float* out = results(y + at, buffer);
+    softmax_row<LOG>(out, as_floats(x + at, buffer, n), n);
+    deliver(y + at, out, n);
+  };
+  along(a[2].i, n, inner, side_of<T>(n), row, [=](int64_t at, int64_t width) {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      softmax_columns<LOG>(y + at, x + at, n, inner, width);
+    } else {
+      float* buffer = scratch(n * width);
+      copy_columns(buffer, x + at, n, inner, width);
+      softmax_columns<LOG>(buffer, buffer, n, width, width);
+      for (int64_t k = 0; k < n; k++) narrow(y + at + k * inner, buffer + k * width, width);
+    }
+  });
+}
+
+template <bool LOG, class T> void gradient_along(const Arg* a) {
+  T* dx = ptr<T>(a[0]);
+  const T *g = ptr<const T>(a[1]), *y = ptr<const T>(a[2]);
   const int64_t n = a[4].i, inner = a[5].i;
-  along(a[3].i, n, inner, [&](int64_t at) { gradient_row<LOG>(dx + at, g + at, y + at, n); },
-        [&](int64_t at, int64_t width) { gradient_columns<LOG>(dx + at, g + at, y + at, n, inner, width); });
+  if (!n) return;
+  const auto row = [=](int64_t at) {
+    float* buffer = scratch(2 * n);
+    float* out = results(dx + at, buffer);
+    gradient_row<LOG>(out, as_floats(g + at, buffer, n), as_floats(y + at, buffer + n, n), n);
+    deliver(dx + at, out, n);
+  };
+  along(a[3].i, n, inner, side_of<T>(n), row, [=](int64_t at, int64_t width) {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      gradient_columns<LOG>(dx + at, g + at, y + at, n, inner, width);
+    } else {
+      float *buffer = scratch(2 * n * width), *other = buffer + n * width;
+      copy_columns(buffer, g + at, n, inner, width);
+      copy_columns(other, y + at, n, inner, width);
+      gradient_columns<LOG>(buffer, buffer, other, n, width, width);
+      for (int64_t k = 0; k < n; k++) narrow(dx + at + k * inner, buffer + k * width, width);
+    }
+  });
+}
+
+// Of arrays of a type (Real) that is the last argument.
+template <bool LOG> void softmax_of(const Arg* a) {
+  with_type(static_cast<Real>(a[5].i), [=](auto element) { softmax_along<LOG, decltype(element)>(a); });
+}
+template <bool LOG> void gradient_of(const Arg* a) {
+  with_type(static_cast<Real>(a[6].i), [=](auto element) { gradient_along<LOG, decltype(element)>(a); });
 }
 
 }  // namespace
 
-// y, x, outer, n, inner
-KERNEL void softmax(const Arg* a) { softmax_along<false>(a); }
-KERNEL void log_softmax(const Arg* a) { softmax_along<true>(a); }
+// y, x, outer, n, inner, type
+KERNEL void softmax(const Arg* a) { softmax_of<false>(a); }
+KERNEL void log_softmax(const Arg* a) { softmax_of<true>(a); }
 
-// dx, gradient, y, outer, n, inner
-KERNEL void softmax_grad(const Arg* a) { gradient_along<false>(a); }
-KERNEL void log_softmax_grad(const Arg* a) { gradient_along<true>(a); }
+// dx, gradient, y, outer, n, inner, type
+KERNEL void softmax_grad(const Arg* a) { gradient_of<false>(a); }
+KERNEL void log_softmax_grad(const Arg* a) { gradient_of<true>(a); }
 
 // loss [rows] or [1], dlogits or null, logits [rows, classes], target [rows], wrong [1], rows, classes, ignore_index,
 // label_smoothing, reduction (0 none, 1 sum, 2 mean)

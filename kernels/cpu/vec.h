@@ -56,15 +56,15 @@ GPUNET_INLINE void store(float* p, vf x, int64_t n) {
 }
 #endif
 
-// Calls f(i, load, store) for each vector of n floats; `load` and `store` take the address and know how many lanes
+// Calls f(i, load, store) for each vector of n floats, or of half types (halves.h); `load` and `store` take the address and know how many lanes
 // there are: each(n, [&](int64_t i, auto get, auto put) { put(y + i, get(x + i) * get(z + i)); }).
 template <class F> GPUNET_INLINE void each(int64_t n, F&& f) {
   int64_t i = 0;
   for (; i + LANES <= n; i += LANES)
-    f(i, [](const float* p) { return load(p); }, [](float* p, vf x) { store(p, x); });
+    f(i, [](const auto* p) { return load(p); }, [](auto* p, vf x) { store(p, x); });
   if (i < n) {
     const int64_t rest = n - i;
-    f(i, [rest](const float* p) { return load(p, rest); }, [rest](float* p, vf x) { store(p, x, rest); });
+    f(i, [rest](const auto* p) { return load(p, rest); }, [rest](auto* p, vf x) { store(p, x, rest); });
   }
 }
 
@@ -103,21 +103,29 @@ GPUNET_INLINE vf vsqrt(vf x) {
 }
 
 // ---- over the lanes: always in this order ------------------------------------------------------------------------------
-GPUNET_INLINE float sum(vf x) {
+// The upper half of them is joined to the lower one, until one is left.
+template <class F> GPUNET_INLINE float over_lanes(vf x, F&& f) {
+#if defined(__AVX__)
+  typedef float v8 __attribute__((vector_size(32)));
+  typedef float v4 __attribute__((vector_size(16)));
+#if defined(__AVX512F__)
+  const v8 eight = f((v8)_mm512_castps512_ps256((__m512)x),
+                     (v8)_mm256_castpd_ps(_mm512_extractf64x4_pd((__m512d)x, 1)));
+#else
+  const v8 eight = x;
+#endif
+  const v4 four = f((v4)_mm256_castps256_ps128((__m256)eight), (v4)_mm256_extractf128_ps((__m256)eight, 1));
+  const v4 two = f(four, (v4)_mm_movehl_ps((__m128)four, (__m128)four));
+  return f(two, (v4)_mm_shuffle_ps((__m128)two, (__m128)two, 1))[0];
+#else
   for (int w = LANES / 2; w > 0; w /= 2)
-    for (int i = 0; i < w; i++) x[i] += x[i + w];
+    for (int i = 0; i < w; i++) x[i] = f(x[i], x[i + w]);
   return x[0];
+#endif
 }
-GPUNET_INLINE float maximum(vf x) {
-  for (int w = LANES / 2; w > 0; w /= 2)
-    for (int i = 0; i < w; i++) x[i] = x[i] >= x[i + w] || x[i] != x[i] ? x[i] : x[i + w];
-  return x[0];
-}
-GPUNET_INLINE float minimum(vf x) {
-  for (int w = LANES / 2; w > 0; w /= 2)
-    for (int i = 0; i < w; i++) x[i] = x[i] <= x[i + w] || x[i] != x[i] ? x[i] : x[i + w];
-  return x[0];
-}
+GPUNET_INLINE float sum(vf x) { return over_lanes(x, [](auto a, auto b) { return a + b; }); }
+GPUNET_INLINE float maximum(vf x) { return over_lanes(x, [](auto a, auto b) { return ((a >= b) | (a != a)) ? a : b; }); }
+GPUNET_INLINE float minimum(vf x) { return over_lanes(x, [](auto a, auto b) { return ((a <= b) | (a != a)) ? a : b; }); }
 
 // ---- functions ---------------------------------------------------------------------------------------------------------
 // Errors are the greatest over all floats, against the exact value; infinities and NaN are those of the C library.
