@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -123,7 +125,14 @@ WORKLOADS: dict[str, Callable[[Any], tuple]] = {
     "ResNet": resnet,
     "LSTM": lstm,
     "GPT": gpt,
+    "ResNet, bfloat16": resnet,
+    "GPT, bfloat16": gpt,
 }
+
+
+def is_mixed(name: str) -> bool:
+    """Whether a workload computes under autocast to bfloat16."""
+    return name.endswith("bfloat16")
 
 
 def _images(batch, shape, classes) -> tuple:
@@ -146,6 +155,7 @@ def initialize(library, model) -> None:
 
 def start(library, name: str, **options) -> Callable[[], Any]:
     """A workload's training step, ready to be called: forward, cross-entropy, backward, Adam. It returns the loss."""
+    autocast = partial(library.autocast, "cpu", library.bfloat16) if is_mixed(name) else nullcontext
     model, x, y = WORKLOADS[name](library)
     initialize(library, model)
     optimizer = library.optim.Adam(model.parameters(), lr=LR, **options)
@@ -154,7 +164,8 @@ def start(library, name: str, **options) -> Callable[[], Any]:
 
     def step():
         optimizer.zero_grad()
-        loss = cross_entropy(model(x), y)
+        with autocast():
+            loss = cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
         return loss

@@ -18,7 +18,7 @@ from gpunet.ops.conditions import where_op
 from gpunet.ops.creation import ones
 from gpunet.ops.drawing import dropout_op, dropout_scale, dropout_threshold
 from gpunet.ops.dropout import dropout
-from gpunet.ops.matmul import matmul_op, product_types
+from gpunet.ops.matmul import matmul_op, pair_types
 from gpunet.ops.rules import accumulator, broadcast
 from gpunet.ops.softmax import softmax
 from gpunet.ops.views import _permute
@@ -304,7 +304,7 @@ def _on_cpu(operation, outputs):
                 return function(False, *arrays, **options)
             if dtype not in HALF_TYPES:
                 return NotImplemented
-            if dtype.name in product_types():
+            if dtype.name in pair_types():
                 return function(True, *arrays, **options)
             return wide(*arrays, **options)
 

@@ -27,7 +27,7 @@ from gpunet.ops.activation import relu_grad_op, relu_op
 from gpunet.ops.blocks import Scratch
 from gpunet.ops.channels_last import lie_last
 from gpunet.ops.epilogue import NONE, RELU
-from gpunet.ops.matmul import product_types
+from gpunet.ops.matmul import pair_types
 from gpunet.ops.reduce import sum
 from gpunet.ops.windows import exact_padding, expected_input, sizes_of, windows, with_batch
 
@@ -136,7 +136,7 @@ def _on_cpu(operation, weight=2):
     def declare(function):
         wide = in_float32(function, 1)
 
-        @operation.cpu(types=product_types)
+        @operation.cpu(types=pair_types)
         def call(*arrays, at, groups):
             if not all([x is None or x.size for x in arrays]):
                 return NotImplemented

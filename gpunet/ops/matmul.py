@@ -255,15 +255,20 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
 native_product = Native("matmul.cpp", "matmul", described=True)  # out, a, b, bias, ta, tb, activation
 
 
-_bfloat16_products = Native("bgemm.cpp", "bfloat16_products")
+_half_products = Native("bgemm.cpp", "half_products")
 
 
 @cache
 def product_types() -> tuple[str, ...]:
     """The types of floats that `native_product` takes on this processor, once the library is there."""
-    found = np.empty(1, np.int64)
-    _bfloat16_products(found)
-    return ("float32", "bfloat16") if found[0] else ("float32",)
+    found = np.empty(2, np.int64)
+    _half_products(found)
+    return ("float32", *[name for name, there in zip(("float16", "bfloat16"), found, strict=True) if there])
+
+
+def pair_types() -> tuple[str, ...]:
+    """float32, and bfloat16 where the processor multiplies it: the types of kernels that work with tiles of pairs."""
+    return tuple([name for name in product_types() if name != "float16"])
 
 
 @matmul_op.cpu(strided=True, types=product_types)

@@ -48,7 +48,7 @@ template <class T> struct Problem {
 
 void gathered_product(const Problem<float>&);
 
-// Of bfloat16, as products of pairs, and the gradient by the weight (conv_weight.cpp); where has_bgemm().
+// Of bfloat16, as products of pairs, and the gradient by the weight (conv_weight.cpp); where has_bgemm(BFLOAT16).
 void gathered_product(const Problem<uint16_t>&);
 void weight_grad(const Windows& at, uint16_t* dw, const uint16_t* g, const uint16_t* x, int64_t images, int64_t groups,
                  int64_t channels, int64_t features);

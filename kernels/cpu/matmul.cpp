@@ -1,4 +1,4 @@
-// Matrix products of arrays: batches that broadcast, views of any strides; of floats, and of bfloat16 where bgemm.h has it.
+// Matrix products of arrays: batches that broadcast, views of any strides; of floats, and of half types where bgemm.h has them.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -118,12 +118,14 @@ KERNEL void matmul(const Arg* args) {
     };
     return products<float>(args, epilogue, with(sgemm), with(parallel_sgemm));
   }
+  const Real type = real(array(args[0]));
   std::vector<float> bias;
   if (args[3].p) {
     const Array& own = array(args[3]);
     bias.resize(own.shape[0]);
-    widen(Real::BFLOAT16, bias.data(), own.data, own.shape[0]);
+    widen(type, bias.data(), own.data, own.shape[0]);
     epilogue.bias = bias.data();
   }
-  products<uint16_t>(args, epilogue, bgemm, bgemm);
+  const auto product = [type](auto... all) { bgemm(type, all...); };
+  products<uint16_t>(args, epilogue, product, product);
 }

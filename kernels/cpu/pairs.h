@@ -40,27 +40,47 @@ GPUNET_INLINE void turn(vf (&r)[TILE]) {
   }
 }
 
-// A factor's numbers: line i and k at x[i * ld + k] if along_k, else at x[k * ld + i].
+// A factor's numbers: line i and k at x[i * ld + k] if along_k, else at x[k * ld + i]. A number of float16 is the sum of two
+// of bfloat16, its parts 0 and 1: products of these have no more error than those of float16.
 struct Factor {
   const uint16_t* x;
   int64_t ld, lines, k;
   bool along_k;
+  bool float16 = false;
 };
 
+// A part of 16 finite numbers of float16, in the upper half of 32 bits each; the rest of part 0 is to be ignored.
+GPUNET_INLINE __m512i part_of(__m256i x, int64_t part) {
+  const vf own = widen_float16((halves)x);
+  const vf upper = (vf)((vu)own & 0xffff0000u);
+  return (__m512i)(part ? own - upper : own);
+}
+
 // The tile of lines from `line` and of k from `depth` on. line_first: as [line][pair].
-inline void pack_tile(const Factor& f, int64_t line, int64_t depth, bool line_first, uint32_t* to) {
+inline void pack_tile(const Factor& f, int64_t line, int64_t depth, bool line_first, uint32_t* to, int64_t part = 0) {
   const int64_t lines = std::clamp<int64_t>(f.lines - line, 0, TILE), some = std::min(f.k - depth, DEPTH);
+  const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
   vf r[TILE];  // in registers: what is not there is masked, which reads nothing
   if (f.along_k) {
+    alignas(64) static const uint16_t ODD[DEPTH] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31,
+                                                    33, 35, 37, 39, 41, 43, 45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
     const __mmask32 mask = static_cast<__mmask32>((uint64_t{1} << some) - 1);
-    for (int i = 0; i < TILE; i++)
-      r[i] = (vf)_mm512_maskz_loadu_epi16(i < lines ? mask : 0, f.x + (line + i) * f.ld + depth);
+    for (int i = 0; i < TILE; i++) {
+      __m512i x = _mm512_maskz_loadu_epi16(i < lines ? mask : 0, f.x + (line + i) * f.ld + depth);
+      if (f.float16)
+        x = _mm512_permutex2var_epi16(part_of(_mm512_castsi512_si256(x), part), _mm512_load_si512(ODD),
+                                      part_of(_mm512_extracti64x4_epi64(x, 1), part));
+      r[i] = (vf)x;
+    }
   } else {
     const __mmask16 mask = static_cast<__mmask16>((1u << lines) - 1);
-    const auto at = [&](int64_t k) {
-      return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(k < some ? mask : 0, f.x + (depth + k) * f.ld + line));
-    };
-    for (int p = 0; p < TILE; p++) r[p] = (vf)_mm512_or_si512(at(2 * p), _mm512_slli_epi32(at(2 * p + 1), 16));
+    const auto at = [&](int64_t k) { return _mm256_maskz_loadu_epi16(k < some ? mask : 0, f.x + (depth + k) * f.ld + line); };
+    for (int p = 0; p < TILE; p++)
+      if (f.float16)
+        r[p] = (vf)_mm512_or_si512(_mm512_srli_epi32(part_of(at(2 * p), part), 16),
+                                   _mm512_and_si512(part_of(at(2 * p + 1), part), upper));
+      else
+        r[p] = (vf)_mm512_or_si512(_mm512_cvtepu16_epi32(at(2 * p)), _mm512_slli_epi32(_mm512_cvtepu16_epi32(at(2 * p + 1)), 16));
   }
   if (f.along_k != line_first) turn(r);
   for (int i = 0; i < TILE; i++) store(reinterpret_cast<float*>(to + i * TILE), r[i]);
@@ -69,7 +89,8 @@ inline void pack_tile(const Factor& f, int64_t line, int64_t depth, bool line_fi
 // The slices of k, about equally long.
 struct Slices {
   int64_t steps, count, each;
-  explicit Slices(int64_t k) : steps(parts_of(k, DEPTH)) {
+  // products: of parts, for each step of k.
+  explicit Slices(int64_t k, int64_t products = 1) : steps(products * parts_of(k, DEPTH)) {
     count = std::max<int64_t>(1, parts_of(steps, SLICE + SLICE / 2));
     each = std::max<int64_t>(1, parts_of(steps, count));
     count = std::max<int64_t>(1, parts_of(steps, each));
@@ -79,13 +100,15 @@ struct Slices {
   int64_t place(int64_t i, int64_t panel, int64_t panels) const { return 2 * WORDS * (i * each * panels + panel * size(i)); }
 };
 
-// Panels [begin, end) of what stands from panel `origin` on, `panels` in all.
+// Panels [begin, end) of what stands from panel `origin` on, `panels` in all. Each step of float16 comes four times, so that
+// all parts of one factor meet all of the other.
 inline void pack(const Factor& f, const Slices& slices, int64_t begin, int64_t end, int64_t origin, int64_t panels, bool line_first,
                  uint32_t* to) {
   const auto put = [&](int64_t slice, int64_t panel, int64_t step) {
     uint32_t* place = to + slices.place(slice, panel - origin, panels) + 2 * WORDS * step;
+    const int64_t at = slice * slices.each + step, k = f.float16 ? at / 4 : at, part = line_first ? at / 2 % 2 : at % 2;
     for (int64_t half = 0; half < 2; half++)
-      pack_tile(f, panel * LINES + half * TILE, (slice * slices.each + step) * DEPTH, line_first, place + half * WORDS);
+      pack_tile(f, panel * LINES + half * TILE, k * DEPTH, line_first, place + half * WORDS, part);
   };
   for (int64_t i = 0; i < slices.count; i++) {  // along memory
     if (f.along_k) {

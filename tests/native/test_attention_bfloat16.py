@@ -1,0 +1,72 @@
+"""Attention of bfloat16: what is computed on the way is not rounded, for any mask and number of threads."""
+
+import numpy as np
+import pytest
+
+import gpunet
+import gpunet.nn.functional as F
+from gpunet import native
+from tests.native.test_attention import MASKS, SIZES, _mask
+
+# Features and lengths that fill tiles, or stand over by one.
+MORE = [(2, 4, 2, 64, 128, 32, 32), (1, 2, 2, 65, 129, 33, 17), (1, 1, 1, 300, 257, 64, 64)]
+
+
+def _leaves(sizes):
+    batch, heads, shared, queries, keys, features, wide = sizes
+    rng = np.random.default_rng(0)
+    shapes = ((batch, queries, heads, features), (batch, keys, shared, features), (batch, keys, shared, wide))
+    leaves = [gpunet.tensor(rng.standard_normal(shape, np.float32)).bfloat16() for shape in shapes]
+    return leaves, gpunet.tensor(rng.standard_normal((batch, heads, queries, wide), np.float32)).bfloat16()
+
+
+def _run(leaves, g, mask, causal, p=0.0, kind="bfloat16"):
+    own = [x.to(getattr(gpunet, kind)).requires_grad_() for x in leaves]
+    gpunet.manual_seed(3)
+    if mask is not None and mask.dtype is not gpunet.bool_:
+        mask = mask.bfloat16().to(own[0].dtype)
+    out = F.scaled_dot_product_attention(*[x.transpose(1, 2) for x in own], mask, p, causal,
+                                         enable_gqa=own[0].shape[2] != own[1].shape[2])
+    assert out.dtype is own[0].dtype
+    out.backward(g.to(out.dtype))
+    return [x.float().numpy() for x in (out.detach(), *(x.grad for x in own))]
+
+
+def _agree(found, exact):
+    """The result is the exact one, rounded; gradients come of the rounded result."""
+    bound = np.abs(exact[0]) * 2**-8 * 1.01 + 1e-5
+    assert (np.abs(found[0] - exact[0]) <= bound).all()
+    for a, b in zip(found[1:], exact[1:], strict=True):
+        assert (np.abs(a - b) <= np.abs(b) * 2**-8 * 1.01 + 2**-9 * np.abs(b).max()).all()
+
+
+@pytest.mark.parametrize("sizes", SIZES + MORE, ids=str)
+@pytest.mark.parametrize("kind", MASKS)
+def test_rounds_once(sizes, kind, with_threads):
+    leaves, g = _leaves(sizes)
+    mask, causal = _mask(kind, sizes), kind == "causal"
+    with_threads(lambda: np.concatenate([x.ravel() for x in _run(leaves, g, mask, causal)]))
+    _agree(_run(leaves, g, mask, causal), _run(leaves, g, mask, causal, kind="float32"))
+
+
+@pytest.mark.parametrize("p", [0.3, 1.0])
+def test_drops_the_same_weights(p):
+    leaves, g = _leaves(SIZES[4])
+    _agree(_run(leaves, g, None, False, p), _run(leaves, g, None, False, p, "float32"))
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_the_body_does_the_same(kind):
+    leaves, g = _leaves(SIZES[2])
+    found = _run(leaves, g, None, True, kind=kind)
+    with native.disabled():
+        _agree(_run(leaves, g, None, True, kind=kind), found)
+
+
+def test_as_pytorch():
+    torch = pytest.importorskip("torch")
+    leaves, g = _leaves((2, 3, 3, 100, 140, 40, 24))
+    theirs = [torch.tensor(x.double().numpy(), requires_grad=True) for x in leaves]
+    out = torch.nn.functional.scaled_dot_product_attention(*[x.transpose(1, 2) for x in theirs])
+    out.backward(torch.tensor(g.double().numpy()))
+    _agree(_run(leaves, g, None, False), [x.numpy() for x in (out.detach(), *(x.grad for x in theirs))])
