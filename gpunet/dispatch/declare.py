@@ -142,8 +142,7 @@ class Op:
         strides itself.
         replayable: all that it does beside calling kernels is to decide and to allocate, so that gpunet.compile may
         repeat the calls alone.
-        halves: the places of arguments, arrays of one type, that it also takes of a half type as they are, beside
-        others of float32.
+        halves: the places of arguments that it also takes of half types as they are, beside others of float32.
         """
         if function is None:
             return lambda function: self.cpu(function, types=types, strided=strided, replayable=replayable,

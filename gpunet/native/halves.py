@@ -43,16 +43,14 @@ def in_float32(function: Callable, outputs: int, kept: tuple[int, ...] = ()) -> 
 
     Args:
         function: takes `outputs` arrays that it fills, then its inputs; its Guard, which looks at strides.
-        outputs: how many; -1: any of the arguments may be an output, and none is converted.
-        kept: the places of arguments that it takes of one half type as they are, such as images beside which what
-            belongs to channels is float32.
+        outputs: how many; -1: those among the `kept`.
+        kept: the places of arguments that it takes of half types as they are, such as images beside which what belongs
+            to channels is float32.
     """
     def call(*args: Any, **attrs: Any) -> Any:
         own = list(args)
         results = []
         stay = {i % len(args) for i in kept}
-        if len({args[i].dtype for i in stay}) > 1:
-            stay = set()
         for i, x in enumerate(args):
             if x.__class__ is not np.ndarray or x.dtype.kind not in "fV" or x.dtype == FLOAT32:
                 continue
@@ -60,8 +58,6 @@ def in_float32(function: Callable, outputs: int, kept: tuple[int, ...] = ()) -> 
                 return NotImplemented
             if i in stay:
                 continue
-            if outputs < 0:
-                return NotImplemented
             own[i] = memory.empty(x.shape, FLOAT32)
             if i < outputs:
                 results.append((x, own[i]))

@@ -27,7 +27,7 @@ def forward(y, centre, spread, x, weight, bias, axes: tuple, eps: float):
 def backward(dx, dw, db, g, x, centre, spread, weight, axes: tuple, eps: float):
     """Fills the gradients by x, the weight and the bias; NotImplemented as `forward`."""
     sizes = _sizes(x, weight, axes)
-    if sizes is None:
+    if sizes is None or g.dtype != x.dtype:
         return NotImplemented
     kernel = _batch_norm_grad if len(sizes) == 3 else _group_norm_grad
     if weight is None:
@@ -40,8 +40,10 @@ def move(running_mean, running_var, batches: list, centre, spread, share: float,
     count = batches[0] if batches else None
     if centre.size != running_mean.size or count is not None and count.dtype != np.int64:
         return NotImplemented
+    if running_mean.dtype != running_var.dtype:
+        return NotImplemented
     return _move_statistics(running_mean, running_var, count, centre, spread, running_mean.size, float(share),
-                            float(correction))
+                            float(correction), number(running_mean.dtype))
 
 
 def _sizes(x, weight, axes: tuple) -> tuple[int, ...] | None:

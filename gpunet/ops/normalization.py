@@ -293,11 +293,12 @@ def move_statistics(xp, running_mean, running_var, *arrays, share, correction):
     for count in batches:
         count += 1
     for running, value, factor in ((running_mean, centre, share), (running_var, spread, share * correction)):
-        running *= 1 - share
-        running += value.reshape(-1) * factor
+        moved = running.astype(value.dtype, copy=False) * (1 - share)
+        moved += value.reshape(-1) * factor
+        xp.copyto(running, moved, casting="unsafe")
 
 
-@move_statistics.cpu
+@move_statistics.cpu(halves=(0, 1))
 def _(running_mean, running_var, *arrays, share, correction):
     *batches, centre, spread = arrays
     return channel_norm.move(running_mean, running_var, batches, centre, spread, share, correction)
@@ -314,7 +315,7 @@ def normalize_moving(xp, out, centre, spread, *arrays, axes, eps, centred, share
     move_statistics.op.body(xp, *moved, centre, spread, share=share, correction=correction)
 
 
-@normalize_moving.cpu(halves=(0, -3))
+@normalize_moving.cpu(halves=(0, 3, 4, -3))
 def _(out, centre, spread, *arrays, axes, eps, centred, share, correction):
     running_mean, running_var, *batches, x, weight, bias = arrays
     done = channel_norm.forward(out, centre, spread, x, weight, bias, axes, eps)
@@ -332,9 +333,10 @@ def _moves_at_once(x, weight, bias, running_mean, running_var, batches, momentum
     """Whether one call can normalise and move the running statistics."""
     if not isinstance(momentum, float) or weight is None or not x._array.size:
         return False
-    wide = accumulator(x._array.dtype)
+    dtype = x._array.dtype
+    kinds = (dtype, accumulator(dtype)) if x._device.type == "cpu" else (accumulator(dtype),)
     for each in (running_mean, running_var):
-        if each is None or each._array.dtype != wide or not each._array.flags.c_contiguous:
+        if each is None or each._array.dtype not in kinds or not each._array.flags.c_contiguous:
             return False
     return all([each is None or each._device is x._device
                 for each in (weight, bias, running_mean, running_var, batches)])

@@ -24,13 +24,12 @@ def forward(out, centre, spread, x, weight, bias, axes, eps, centred):
     n = _row_size(x, weight, axes)
     if not n or bias is not None and (weight is None or bias.shape != weight.shape):
         return NotImplemented
-    _forward(out, centre, spread, x, weight, bias, x.size // n, n, eps, centred,
-             number(x.dtype))
+    _forward(out, centre, spread, x, weight, bias, x.size // n, n, eps, centred, number(x.dtype))
 
 
 def backward(dx, dw, db, g, x, centre, spread, weight, axes, eps, centred):
     n = _row_size(x, weight, axes)
-    if not n:
+    if not n or g.dtype != x.dtype:
         return NotImplemented
     _backward(dx, None if weight is None else dw, db, g, x, centre, spread, weight, x.size // n, n, eps, centred,
              number(x.dtype))

@@ -35,31 +35,54 @@ void multiply(const Products& product, float* sums, int64_t ld, int64_t lines, i
       product(a + p / LINES * steps * PANEL, b, steps, lines - p > TILE, columns - q > TILE, on, sums + p * ld + q, ld);
 }
 
-// Rows of floats as sums of two bfloat16.
+// Rows of floats as sums of two bfloat16, the second of which has what cutting the first one off has left: each as panels of
+// 32 rows by 32 numbers, which are the tiles of a left factor.
 struct Split {
-  uint16_t *high, *low;  // [QUERIES, KEYS]
-  static constexpr int64_t SIZE = QUERIES * KEYS;  // words of both
+  uint32_t *high, *low;  // [QUERIES / LINES][step of keys][LINES][DEPTH]
+  static constexpr int64_t STEPS = KEYS / DEPTH, SIZE = 2 * QUERIES / LINES * STEPS * PANEL;  // words of both
 
-  explicit Split(uint32_t* place) : high(reinterpret_cast<uint16_t*>(place)), low(high + QUERIES * KEYS) {}
+  explicit Split(uint32_t* place) : high(place), low(place + SIZE / 2) {}
 
+  static int64_t place(int64_t row, int64_t step, int64_t steps) {
+    return (row / LINES * steps + step) * PANEL + row % LINES * TILE;
+  }
+
+  // x [rows, KEYS], of which up to the end of n's step of keys is there.
   void fill(const float* x, int64_t rows, int64_t n) const {
+    const int64_t steps = parts_of(n, DEPTH);
+    const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
+    const __m512i odd = _mm512_load_si512(ODD);
     for (int64_t r = 0; r < rows; r++)
-      for (int64_t j = r * KEYS; j < r * KEYS + n; j += LANES) {
-        const vf own = load(x + j);
-        const __m256i first = (__m256i)_mm512_cvtneps_pbh((__m512)own);
-        const vf rest = own - widen_bfloat16((halves)first);
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(high + j), first);
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(low + j), (__m256i)_mm512_cvtneps_pbh((__m512)rest));
+      for (int64_t step = 0; step < steps; step++) {
+        const float* from = x + r * KEYS + step * DEPTH;
+        const __m512i a = _mm512_loadu_si512(from), b = _mm512_loadu_si512(from + LANES);
+        const vf rest_a = (vf)a - (vf)_mm512_and_si512(a, upper), rest_b = (vf)b - (vf)_mm512_and_si512(b, upper);
+        const int64_t at = place(r, step, steps);
+        _mm512_storeu_si512(high + at, _mm512_permutex2var_epi16(a, odd, b));
+        _mm512_storeu_si512(low + at, (__m512i)_mm512_cvtne2ps_pbh((__m512)rest_b, (__m512)rest_a));
       }
   }
 
-  // sums [rows, columns] or, across, [n, columns] += the product with the panels of b.
-  void multiply_with(const Products& product, float* sums, int64_t ld, int64_t rows, int64_t n, bool across, uint32_t* packed,
-                     const uint32_t* b, int64_t pitch, int64_t columns) const {
-    for (const uint16_t* part : {high, low}) {
-      const Factor f = across ? across_rows({part, KEYS}, rows, n) : along_rows({part, KEYS}, rows, n);
-      pack_all(packed, f, true);
-      multiply(product, sums, ld, f.lines, columns, packed, b, parts_of(f.k, DEPTH), pitch, true);
+  // sums [rows, columns] += the product with the panels of b, which is over n keys.
+  void multiply_rows(const Products& product, float* sums, int64_t ld, int64_t rows, int64_t n, const uint32_t* b,
+                     int64_t pitch, int64_t columns) const {
+    for (const uint32_t* part : {high, low})
+      multiply(product, sums, ld, rows, columns, part, b, parts_of(n, DEPTH), pitch, true);
+  }
+
+  // sums [n, columns] += the product of what is transposed with the panels of b, which is over the rows.
+  void multiply_columns(const Products& product, float* sums, int64_t ld, int64_t rows, int64_t n, uint32_t* packed,
+                        const uint32_t* b, int64_t columns) const {
+    const int64_t steps = parts_of(n, DEPTH), row_steps = parts_of(rows, DEPTH);
+    for (const uint32_t* part : {high, low}) {
+      uint32_t* to = packed;
+      for (int64_t step = 0; step < steps; step++)
+        for (int64_t r = 0; r < rows; r += LINES) {
+          const Factor f = {reinterpret_cast<const uint16_t*>(part + place(r, step, steps)), DEPTH,
+                            std::min(n - step * DEPTH, DEPTH), std::min(rows - r, LINES), false};
+          for (int64_t half = 0; half < 2; half++, to += WORDS) pack_tile(f, half * TILE, 0, true, to);
+        }
+      multiply(product, sums, ld, n, columns, packed, b, row_steps, row_steps, true);
     }
   }
 };
@@ -82,12 +105,11 @@ void put_rows(Matrix to, const float* from, int64_t ld, int64_t rows, int64_t n)
 void forward(uint16_t* out, float* log_sums, const Attention<uint16_t>& at) {
   const int64_t d = at.d, e = at.e, wide_e = padded(e), chunks = parts_of(at.L, CHUNK), steps = parts_of(d, DEPTH);
   const int64_t keys_size = panels_size(at.S, d), values_size = panels_size(e, at.S), queries_size = panels_size(QUERIES, d);
-  const int64_t size = keys_size + values_size + queries_size + panels_size(QUERIES, KEYS) + Split::SIZE +
+  const int64_t size = keys_size + values_size + queries_size + Split::SIZE +
                        QUERIES * (KEYS + wide_e + 2);
   parallel(at.heads * chunks, 1, [&](int64_t begin, int64_t end) {
     Buffers buffers{scratch(size)};
     uint32_t *keys = buffers.words(keys_size), *values = buffers.words(values_size), *queries = buffers.words(queries_size);
-    uint32_t* packed = buffers.words(panels_size(QUERIES, KEYS));
     const Split split(buffers.words(Split::SIZE));
     float *s = buffers.floats(QUERIES * KEYS), *sums = buffers.floats(QUERIES * wide_e);
     float *most = buffers.floats(QUERIES), *total = buffers.floats(QUERIES);
@@ -111,11 +133,11 @@ void forward(uint16_t* out, float* log_sums, const Attention<uint16_t>& at) {
           for (int64_t r = 0; r < rows; r++) {
             float* row = s + r * KEYS;
             const int64_t n = at.seen(i0 + r, j0);
-            if (n < width) std::memset(row + n, 0, (width - n) * sizeof(float));
+            std::memset(row + n, 0, (padded(width) - n) * sizeof(float));
             if (n) at.soften(row, n, head, mask_at, i0 + r, j0, most[r], total[r], sums + r * wide_e, wide_e);
           }
           split.fill(s, rows, width);
-          split.multiply_with(product, sums, wide_e, rows, width, false, packed, values + j0 / DEPTH * PANEL, key_steps, e);
+          split.multiply_rows(product, sums, wide_e, rows, width, values + j0 / DEPTH * PANEL, key_steps, e);
         }
         for (int64_t r = 0; r < rows; r++) {
           const float share = total[r] == 0.f ? 0.f : 1.f / total[r];
@@ -134,7 +156,7 @@ void backward(uint16_t* dq, uint16_t* dk, uint16_t* dv, const uint16_t* g, const
               const Attention<uint16_t>& at) {
   const int64_t d = at.d, e = at.e, L = at.L, S = at.S, wide_d = padded(d), wide_e = padded(e), wide_S = padded(S);
   const int64_t d_steps = parts_of(d, DEPTH), e_steps = parts_of(e, DEPTH), key_steps = parts_of(S, DEPTH);
-  const int64_t block_steps = parts_of(QUERIES, DEPTH), packed_size = panels_size(KEYS, QUERIES);
+  const int64_t packed_size = panels_size(KEYS, QUERIES);
   const int64_t size = panels_size(S, d) + panels_size(S, e) + panels_size(d, S) + 2 * panels_size(QUERIES, d) +
                        2 * panels_size(QUERIES, e) + packed_size + 2 * Split::SIZE + 2 * QUERIES * KEYS +
                        wide_S * (wide_d + wide_e) + QUERIES * (wide_d + 1);
@@ -161,7 +183,7 @@ void backward(uint16_t* dq, uint16_t* dk, uint16_t* dv, const uint16_t* g, const
         const Matrix go = at.own(g, head, 1, L, e), y = at.own(out, head, 1, L, e);
         const int64_t mask_at = at.mask_kind ? at.mask_at(head) : 0;
         for (int64_t i0 = 0; i0 < L; i0 += QUERIES) {
-          const int64_t rows = std::min(QUERIES, L - i0), row_steps = parts_of(rows, DEPTH);
+          const int64_t rows = std::min(QUERIES, L - i0);
           const Matrix own_q = {q.row(i0), q.ld}, own_g = {go.row(i0), go.ld};
           pack_all(queries, along_rows(own_q, rows, d), true);
           pack_all(queries_across, across_rows(own_q, rows, d), false);
@@ -186,20 +208,15 @@ void backward(uint16_t* dq, uint16_t* dk, uint16_t* dv, const uint16_t* g, const
             for (int64_t r = 0; r < rows; r++) {
               float *p = s + r * KEYS, *dp = ds + r * KEYS;
               const int64_t n = at.seen(i0 + r, j0);
-              if (n < width) {
-                std::memset(p + n, 0, (width - n) * sizeof(float));
-                std::memset(dp + n, 0, (width - n) * sizeof(float));
-              }
+              std::memset(p + n, 0, (padded(width) - n) * sizeof(float));
+              std::memset(dp + n, 0, (padded(width) - n) * sizeof(float));
               if (n) at.harden(p, dp, n, head, mask_at, i0 + r, j0, log_sums[head * L + i0 + r], along[r]);
             }
             weights.fill(s, rows, width);
             by_scores.fill(ds, rows, width);
-            weights.multiply_with(product, by_values + j0 * wide_e, wide_e, rows, width, true, packed, gradients_across,
-                                  row_steps, e);
-            by_scores.multiply_with(product, by_keys + j0 * wide_d, wide_d, rows, width, true, packed, queries_across,
-                                    row_steps, d);
-            by_scores.multiply_with(product, by_queries, wide_d, rows, width, false, packed, keys_across + j0 / DEPTH * PANEL,
-                                    key_steps, d);
+            weights.multiply_columns(product, by_values + j0 * wide_e, wide_e, rows, width, packed, gradients_across, e);
+            by_scores.multiply_columns(product, by_keys + j0 * wide_d, wide_d, rows, width, packed, queries_across, d);
+            by_scores.multiply_rows(product, by_queries, wide_d, rows, width, keys_across + j0 / DEPTH * PANEL, key_steps, d);
           }
           put_rows({own_dq.row(i0), own_dq.ld}, by_queries, wide_d, rows, d);
         }

@@ -295,6 +295,17 @@ template <class T> void group_norm_grad_of(const Arg* a) {
     });
 }
 
+template <class T> void move(const Arg* a) {
+  T *running_mean = ptr<T>(a[0]), *running_variance = ptr<T>(a[1]);
+  const float *centre = ptr<const float>(a[3]), *spread = ptr<const float>(a[4]);
+  const vf kept = broadcast(static_cast<float>(1.0 - a[6].d)), by_mean = broadcast(static_cast<float>(a[6].d)),
+           by_variance = broadcast(static_cast<float>(a[6].d * a[7].d));
+  each(a[5].i, [&](int64_t i, auto get, auto put) {
+    put(running_mean + i, fmadd(get(running_mean + i), kept, get(centre + i) * by_mean));
+    put(running_variance + i, fmadd(get(running_variance + i), kept, get(spread + i) * by_variance));
+  });
+}
+
 }  // namespace
 }  // namespace gpunet::cpu
 
@@ -313,17 +324,10 @@ KERNEL void batch_norm_grad(const Arg* a) {
 }
 
 // Running mean and variance [channels], a count to be raised by one (or null), a batch's mean and variance, channels, the
-// share by which the running ones move, the variance's factor
+// share by which the running ones move, the variance's factor, type of the running ones (Real)
 KERNEL void move_statistics(const Arg* a) {
-  float *running_mean = ptr<float>(a[0]), *running_variance = ptr<float>(a[1]);
-  const float *centre = ptr<const float>(a[3]), *spread = ptr<const float>(a[4]);
   if (int64_t* count = ptr<int64_t>(a[2])) ++*count;
-  const vf kept = broadcast(static_cast<float>(1.0 - a[6].d)), by_mean = broadcast(static_cast<float>(a[6].d)),
-           by_variance = broadcast(static_cast<float>(a[6].d * a[7].d));
-  each(a[5].i, [&](int64_t i, auto get, auto put) {
-    put(running_mean + i, fmadd(get(running_mean + i), kept, get(centre + i) * by_mean));
-    put(running_variance + i, fmadd(get(running_variance + i), kept, get(spread + i) * by_variance));
-  });
+  with_type(static_cast<Real>(a[8].i), [=](auto element) { move<decltype(element)>(a); });
 }
 
 // y, x, factor [channels], offset, images, channels, size,

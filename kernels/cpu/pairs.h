@@ -49,6 +49,10 @@ struct Factor {
   bool float16 = false;
 };
 
+// Every second one of 64.
+alignas(64) inline constexpr uint16_t ODD[DEPTH] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31,
+                                                    33, 35, 37, 39, 41, 43, 45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
+
 // A part of 16 finite numbers of float16, in the upper half of 32 bits each; the rest of part 0 is to be ignored.
 GPUNET_INLINE __m512i part_of(__m256i x, int64_t part) {
   const vf own = widen_float16((halves)x);
@@ -62,8 +66,6 @@ inline void pack_tile(const Factor& f, int64_t line, int64_t depth, bool line_fi
   const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
   vf r[TILE];  // in registers: what is not there is masked, which reads nothing
   if (f.along_k) {
-    alignas(64) static const uint16_t ODD[DEPTH] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31,
-                                                    33, 35, 37, 39, 41, 43, 45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
     const __mmask32 mask = static_cast<__mmask32>((uint64_t{1} << some) - 1);
     for (int i = 0; i < TILE; i++) {
       __m512i x = _mm512_maskz_loadu_epi16(i < lines ? mask : 0, f.x + (line + i) * f.ld + depth);
