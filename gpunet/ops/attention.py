@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -172,7 +172,7 @@ def _repeated(xp, query, *shared):
     return shared if group == 1 else [xp.repeat(x, group, -3) for x in shared]
 
 
-def _wide(*arrays):
+def _wide(*arrays: Any) -> list[Any]:
     """Half types compute in float32."""
     return [x if x is None or x.dtype not in HALF_TYPES else x.astype(FLOAT32_NP) for x in arrays]
 
