@@ -78,7 +78,7 @@ def _call(name: bytes, arguments: Any, size: int) -> bool:
 def _build(source: Source, arch: str, expression: str, options: tuple[str, ...] = ()) -> tuple[Path, str]:
     """In place of nvrtc.build: a file with PTX instead of machine code."""
     text, symbol = nvrtc.build_ptx(source, arch, expression, options)
-    return cache.build(nvrtc._key(source, "ptx file", arch, text), ".ptx", text.encode), symbol
+    return cache.build(nvrtc.key(source, arch, text, (), "ptx file"), ".ptx", text.encode), symbol
 
 
 def start() -> None:
