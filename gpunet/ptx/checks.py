@@ -330,9 +330,8 @@ class _Teller:
             return "of the shared memory of a block that the cluster does not have"
         offset = self._in_shared(told, watch)
         if offset is not None:
-            start = watch.dynamic[1]
-            if offset >= start and watch.dynamic[0] >= 0 and self._dynamic(watch):
-                return (f"outside the dynamic shared memory, of which the launch gives {watch.dynamic[0]} bytes "
+            if self._part(offset, watch)[1:] == watch.dynamic:
+                return (f"outside the dynamic shared memory, of which the launch gives {watch.dynamic[1]} bytes "
                         "(shared_mem; --shared of the command)")
             return "outside the array" + self._whose(told, watch)
         if arena.nearest(told.address) is not None:
@@ -366,8 +365,15 @@ class _Teller:
                 return offset - (1 << 32)
         return None
 
-    def _dynamic(self, watch: Watch) -> str | None:
-        return next((name for name, _, size in watch.checked["shared"] if not size), None)
+    def _part(self, offset: int, watch: Watch, source: str = "") -> tuple[str | None, int, int]:
+        """The shared variable that an offset lies in or is nearest to: name, place, size. The dynamic memory has a name
+        under which it is declared, of several the one in the source line."""
+        parts = [each for each in watch.checked["shared"] if each[2]]
+        dynamic = [name for name, _, size in watch.checked["shared"] if not size]
+        if dynamic or watch.dynamic[1]:
+            here = (name for name in dynamic if re.search(rf"\b{re.escape(plain_name(name))}\b", source))
+            parts.append((next(here, dynamic[0] if dynamic else None), *watch.dynamic))
+        return min(parts, key=lambda e: max(e[1] - offset, offset - e[1] - e[2] + 1, 0), default=(None, 0, 0))
 
     def _element(self, told: Told, arena: Arena, watch: Watch, source: str) -> tuple[str | None, Any]:
         if told.kind & 512 or not told.address:
@@ -378,14 +384,9 @@ class _Teller:
         offset = self._in_shared(told, watch)
         if offset is None or self._of_no_block(told, arena, watch):
             return None, None
-        start, dynamic = watch.dynamic[1], self._dynamic(watch)
-        if dynamic and offset >= start:
-            name, place, size = dynamic, start, 0
-        else:
-            parts = [each for each in watch.checked["shared"] if each[2]]
-            if not parts:
-                return None, None
-            name, place, size = min(parts, key=lambda e: max(e[1] - offset, offset - e[1] - e[2] + 1, 0))
+        name, place, size = self._part(offset, watch, source)
+        if name is None:
+            return None, None
         name = plain_name(name)
         element, shape = self._declared(name, size, told.size)
         flat = (offset - place) // element
@@ -402,6 +403,11 @@ class _Teller:
                 if all(each.isdigit() for each in extents) and size % int(np.prod([int(e) for e in extents])) == 0:
                     shape = tuple(map(int, extents))
                     return max(size // int(np.prod(shape)), 1), shape
+        dynamic = re.compile(rf"extern\s+__shared__[^;]*?\b([a-z]\w*?)([1-4]?)\s+{re.escape(name)}\s*\[\s*\]")
+        for file in self.own:
+            match = dynamic.search(self.texts.get(file, ""))
+            if match and (element := _BYTES.get(match.group(1), 0) * int(match.group(2) or 1)):
+                return element, ()
         return min(otherwise or 4, 16), ()
 
     def _block(self, number: int, watch: Watch) -> tuple[int, int, int]:
@@ -493,6 +499,11 @@ def is_library(file: str) -> bool:
 _LIBRARY = re.compile(r"(^|/)(cuda_\w+\.h(pp)?|nvidia|cuda[-\d.]*/|cooperative_groups"
                       r"|[a-z]+-packages/(triton|numba|numba_cuda|cupy)/)")
 _WRAPPERS = ("ptx.cuh", "wgmma.cuh")  # of single instructions: the line that uses one is the place
+
+
+# Of the types of C and, with a number behind them, CUDA's vectors.
+_BYTES = {"char": 1, "uchar": 1, "short": 2, "ushort": 2, "int": 4, "uint": 4, "unsigned": 4, "float": 4, "long": 8,
+          "ulong": 8, "double": 8, "longlong": 8, "ulonglong": 8}
 
 
 def _access(told: Told) -> str:
