@@ -7,7 +7,7 @@ the command line makes colours of the roles "error" "warning" "message" "place" 
 
 import re
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -76,10 +76,11 @@ class Finding:
         array: the array's name: a parameter's or a shared variable's.
         index: the element in the array: flat, or one number for each dimension.
         other: the other party of a race or of an asynchronous copy.
-        count: how many threads were found doing the same.
+        count: how many threads were found doing the same; of a divergent barrier, how many blocks.
         calls: where the line is in a function: the calls that led there, from the inside out, as (file, line, source).
         severity: "error", or "warning" of what may be meant so: several threads write the same value to one place, an
             output keeps elements that nothing has written.
+        at_least: counting has ended before the launch, and there may be more threads.
 
     Examples:
         >>> found = gpunet.sim.Finding("out of bounds", "a write behind the array's end", "fill", "fill.cu", 3,
@@ -108,6 +109,7 @@ class Finding:
     count: int = 1
     calls: tuple[tuple[str, int, str], ...] = ()
     severity: str = "error"
+    at_least: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as numbers, strings, lists and dictionaries, for JSON.
@@ -129,27 +131,70 @@ class Finding:
         return plain(self)
 
 
-def fold(found: Iterable[Finding]) -> list[Finding]:
-    """The same mistake (kind, lines in either order, array) once, with the largest count.
+def fold(found: Iterable[Finding], threads: Sequence[Set[Any]] = ()) -> list[Finding]:
+    """The same mistake (kind, lines in either order, array) once: threads of two warps stand for those of one, whose
+    mending would leave that of the others.
 
     Args:
         found: findings, possibly of several launches.
+        threads: of each of the first findings, the threads that made it. They are counted together; without them the
+            largest count is kept.
 
     Returns:
         Each mistake once, in the order in which they were found.
     """
     kept: dict[tuple, Finding] = {}
-    for finding in found:
+    known_threads: dict[tuple, set[Any]] = {}
+    lines: dict[tuple, set[int]] = {}
+    for number, finding in enumerate(found):
         other = finding.other
         places = {(finding.file, finding.line), (other.file, other.line) if other else None}
-        key = finding.kernel, finding.kind, frozenset(places), finding.array
+        joined = _steps_of_a_warp(finding)
+        key = finding.kernel, finding.kind, finding.file if joined else frozenset(places), finding.array
         if finding.line is None:
             key = *key, finding.message
+        if joined:
+            lines.setdefault(key, set()).update(line for _, line in filter(None, places) if line is not None)
         known = kept.setdefault(key, finding)
+        together = known_threads.setdefault(key, set())
+        together |= threads[number] if number < len(threads) else set()
         severity = "error" if "error" in (known.severity, finding.severity) else known.severity
-        if known.count < finding.count or known.severity != severity:
-            kept[key] = replace(known, count=max(known.count, finding.count), severity=severity)
-    return list(kept.values())
+        count = max(known.count, finding.count, len(together))
+        shown = finding if _within_warp(known) and not _within_warp(finding) else known
+        kept[key] = replace(shown, count=count, severity=severity, at_least=known.at_least or finding.at_least)
+    for key, its in lines.items():
+        if len(its) > 2:
+            so = f" (so on lines {', '.join(map(str, sorted(its)))})"
+            kept[key] = replace(kept[key], message=kept[key].message + so)
+    return _mended_together(list(kept.values()))
+
+
+def _within_warp(finding: Finding) -> bool:
+    return "no __syncwarp()" in finding.message
+
+
+def _steps_of_a_warp(finding: Finding) -> bool:
+    """Whether it is of old code that has volatile in place of __syncwarp(), all of whose steps are one mistake."""
+    other = finding.other
+    return bool(_within_warp(finding) and other is not None and other.file == finding.file
+                and "volatile" in finding.message and "volatile" in other.action)
+
+
+def _mended_together(found: list[Finding]) -> list[Finding]:
+    """A race within a warp lacks the barrier of the block, where a race with other warps has a line in common."""
+    def lines(finding: Finding) -> set[tuple[str, int | None]]:
+        return {(each.file, each.line) for each in (finding, finding.other) if each is not None}
+
+    of_blocks = set[tuple[str, int | None]]()
+    for each in found:
+        if each.kind == "race" and _NO_BARRIER in each.message:
+            of_blocks |= lines(each)
+    return [replace(each, message=each.message.replace("no __syncwarp() lies", _NO_BARRIER))
+            if each.kind == "race" and _within_warp(each) and not _steps_of_a_warp(each) and lines(each) & of_blocks
+            else each for each in found]
+
+
+_NO_BARRIER = "no barrier lies"
 
 
 # ---- in words ----------------------------------------------------------------------------------------------------
@@ -168,10 +213,21 @@ _REMEDIES = {
                                       "reads and the writes",
     "race with an atomic": "an atomic operation is whole only beside other atomic operations: make this access one too "
                            "(atomicAdd(p, 0) reads), or put a barrier between the two",
+    "race with an atomic between blocks":
+        "an atomic operation is whole only beside other atomic operations: make this access one too (atomicAdd(p, 0) "
+        "reads), or order the two by __threadfence() after the first one and an atomic flag that tells the other block",
+    "race with a volatile access":
+        "volatile orders nothing: put __syncthreads() between the two, or make concurrent updates atomic",
+    "race with a volatile access within a warp":
+        "volatile orders nothing, and the lanes of a warp need not run in step: put __syncwarp() between the steps, "
+        "and in a step between its reads and its writes, or exchange values by __shfl_down_sync()",
+    "race with a volatile access between blocks":
+        "volatile orders nothing: put __threadfence() between the write of the data and the atomic operation or flag "
+        "that tells of it",
     "race of one value": "all threads write the same value, which goes well on today's devices; let one thread write, "
                          "as in if (threadIdx.x == 0), or say so with an atomic store",
     "race between blocks": "blocks run in any order: use atomics, give each block elements of its own, or split the "
-                           "work into two kernels",
+                           "work into two kernels; where a flag tells of data, __threadfence() goes before it",
     "race in a cluster": "cluster.sync() between the two orders the blocks of a cluster (a .relaxed arrival does not); "
                          "one comes before the first access of another block's shared memory, one after the last",
     "out of bounds": "compare the index with the array's size before the access, as in if (i < n)",
@@ -219,10 +275,11 @@ def spans(finding: Finding, text_of: Callable[[str], str | None] | None = None, 
     if (other := finding.other) is not None:
         lines += _place(width, ":::", other, f", {other.action} by ")
         if (other.file, other.line) != (finding.file, finding.line):
-            lines += _snippet(width, other, text_of, "other", finding.element, other.action)
+            lines += _snippet(width, other, text_of, "other", finding.element, other.action.removeprefix("volatile "))
         if other.calls != finding.calls:
             lines += _calls(width, other)
-    notes = [f"found in {finding.count} threads"] if finding.count > 1 else []
+    who = "blocks" if finding.kind == "divergent barrier" else "threads"
+    notes = [f"found in {'at least ' * finding.at_least}{finding.count} {who}"] if finding.count > 1 else []
     if remedy and (words := remedy_of(finding)):
         notes.append(f"help: {words}")
     for note in notes:
@@ -258,11 +315,14 @@ def remedy_of(finding: Finding) -> str | None:
     """
     kind, other = finding.kind, finding.other
     if kind == "race" and other is not None:
-        within_warp = "__syncwarp()" in finding.message and finding.count < 32  # else other warps do the same
+        within_warp = _within_warp(finding)
         if finding.message.endswith("all write the same value"):
             kind = "race of one value"
+        elif "volatile" in other.action or finding.message.startswith("a volatile"):
+            kind = "race with a volatile access" + (" between blocks" if other.block != finding.block else
+                                                    " within a warp" if within_warp else "")
         elif "atomic" in other.action or finding.message.startswith("an atomic"):
-            kind = "race with an atomic"
+            kind = "race with an atomic" + " between blocks" * (other.block != finding.block)
         elif other.block != finding.block:
             kind = "race between blocks"
         elif (other.file, other.line) == (finding.file, finding.line):
@@ -303,5 +363,5 @@ def _snippet(width: int, where: Finding | Access, text_of: Callable[[str], str |
 
 def _word(message: str) -> str:
     """"read", "write" or neither: what the message says that the thread did."""
-    match = re.match(r"an? (read|write)\b", message)
+    match = re.match(r"an? (?:volatile )?(read|write)\b", message)
     return match.group(1) if match else ""

@@ -40,23 +40,41 @@ def each_lane(b: Builder, name: str, check: Value, now: Value, mask: Value, *val
 
 
 def one_place(b: Builder, size: int, check: Value, now: Value, at: Value, mask: Value, site: Value) -> list[Value]:
-    """All lanes read one place: the first and the last of them stand for all."""
+    """All lanes read one place: the first and the last of them stand for all, until something is wrong."""
     b.emit("%bad = alloca i64")
+    b.emit("%left.p = alloca i32")
     b.emit("store i64 0, ptr %bad")
     b.branch(b.compare("eq", mask, 0), "over", "some")
     b.label("some")
     first, last = b.first(mask), b.sub(constant("i32", 31), b.call("ctlz", mask, flags=(True,)))
     state = _as_number(b, check)
+    wide, reads = constant("i64", size), constant("i64", READ)
+    b.store(mask, "%left.p")
     for number, lane in enumerate((first, last)):
         if number:
             b.branch(b.compare("eq", first, last), "over", "two")
             b.label("two")
-        bad = _call(b, "check_lane", state, _lane_now(b, now, lane), at, constant("i64", size),
-                    constant("i64", READ), site)
+        bad = _call(b, "check_lane", state, _lane_now(b, now, lane), at, wide, reads, site)
         b.store(bad, "%bad")
+        b.branch(_wrong(b, check, site), "turn", f"fine.{number}")
+        b.label(f"fine.{number}")
     b.jump("over")
+    b.label("turn")
+    left = b.load("%left.p", "i32")
+    _call(b, "check_lane", state, _lane_now(b, now, b.first(left)), at, wide, reads, site)
+    rest = b.both(left, b.sub(left, 1))
+    b.store(rest, "%left.p")
+    b.branch(b.compare("ne", rest, 0), "turn", "over")
     b.label("over")
     return [b.load("%bad", "i64")]
+
+
+def _wrong(b: Builder, check: Value, site: Value) -> Value:
+    """Whether a race or an access outside has been told of this site, and more are to be: then each thread counts."""
+    told = b.load(b.at(b.load(b.at(check.text, shadow.LAUNCH), "ptr").text, shadow.TOLD), "ptr")
+    counts = (b.load(b.at(told.text, b.add(b.shl(site, 5), 4 * what)), "i32") for what in (shadow.RACE, shadow.BEYOND))
+    races, beyond = (b.compare("ult", b.sub(count, 1), shadow.MOST_TOLD - 1) for count in counts)
+    return b.either(races, beyond)
 
 
 def _inside(b: Builder, size: int, check: Value, at: Value, group: Value) -> Value:
@@ -174,7 +192,7 @@ class _Usual:
         b.jump("over")
 
     def _one_place(self, given: Value, lane0: Value, absent: Value) -> None:
-        """Two lanes stand for all. What is wrong is told of these."""
+        """Two lanes stand for all, until something is wrong."""
         b, mask = self.b, self.mask
         alike = b.compare("eq", b.either(b.mask_of(b.compare("eq", self.at, given)), absent), -1)
         b.branch(alike, "alike", "apart")
@@ -183,10 +201,12 @@ class _Usual:
         state, wide, reads = _as_number(b, self.check), constant("i64", self.size), constant("i64", READ)
         b.store(_spread_bad(b, _call(b, "check_lane", state, _lane_now(b, self.now, lane0), given, wide, reads,
                                      self.site), mask), "%bad")
+        b.branch(_wrong(b, self.check, self.site), "each", "first")
+        b.label("first")
         b.branch(b.compare("eq", lane0, last), "over", "second")
         b.label("second")
         _call(b, "check_lane", state, _lane_now(b, self.now, last), given, wide, reads, self.site)
-        b.jump("over")
+        b.branch(_wrong(b, self.check, self.site), "each", "over")
         b.label("apart")
 
     def _neighbours(self, offset: Value, stamps: Value, active: Value) -> None:

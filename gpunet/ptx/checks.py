@@ -255,13 +255,15 @@ class _Teller:
     def findings(self, compiled: Program, arena: Arena, watch: Watch) -> list[Finding]:
         stuck = {compiled.sites[site] for each in watch.mistakes.values() if each.what == shadow.STUCK
                  for site in (each.site, site_of(each.other))}  # what is told of these too follows from that
-        found = [self._finding(each, compiled, arena, watch) for each in watch.mistakes.values()
-                 if each.what not in (shadow.ABSENT, shadow.BARRIER) or compiled.sites[each.site] not in stuck]
+        told = [each for each in watch.mistakes.values()
+                if each.what not in (shadow.ABSENT, shadow.BARRIER) or compiled.sites[each.site] not in stuck]
+        found = [self._finding(each, compiled, arena, watch) for each in told]
+        threads = [each.threads for each in told]
         if watch.failure is not None:
             found += self._failed(watch.failure, compiled, watch)
         elif all(each.severity == "warning" for each in found):
             found += self._unwritten(arena, watch)
-        return fold(found)
+        return fold(found, threads)
 
     def _finding(self, told: Told, compiled: Program, arena: Arena, watch: Watch) -> Finding:
         kind, message = self._words(told, arena, watch)
@@ -271,21 +273,22 @@ class _Teller:
         if told.other and told.what in _OF_TWO:
             site = site_of(told.other)
             its = self.place(compiled.sites[site] if site < len(compiled.sites) else None)
-            action = {shadow.RACE: _action(told), shadow.BARRIER: "__syncthreads", shadow.ABSENT: "shuffle",
+            action = {shadow.RACE: self._action(told, watch), shadow.BARRIER: "__syncthreads", shadow.ABSENT: "shuffle",
                       shadow.STUCK: "wait"}.get(told.what, "asynchronous copy")
             other = Access(action, its[0], its[1], its[2], self._block(told.other_block, watch),
                            self._thread(thread_of(told.other), watch), its[3])
         return Finding(kind, message, self.kernel, file, line, source, self._block(told.block, watch),
                        self._thread(told.thread, watch), array, index, other, max(1, len(told.threads)), calls,
-                       "warning" if told.one_value else "error")
+                       "warning" if told.one_value else "error", watch.counted_out(told))
 
     def _words(self, told: Told, arena: Arena, watch: Watch) -> tuple[str, str]:
         access = _access(told)
         if told.what == shadow.RACE:
-            what = {True: "an atomic operation"}.get(bool(told.kind & shadow.ATOMIC),
-                                                     "a write" if told.kind & shadow.WRITE else "a read")
+            volatile = self._is_volatile(told.site, watch)
+            what = ("an atomic operation" if told.kind & shadow.ATOMIC and not volatile else
+                    "a " + "volatile " * volatile + ("write" if told.kind & shadow.WRITE else "read"))
             block = "" if told.other_block == told.block else " in another block"
-            return "race", (f"{what} and another thread's {_action(told)}{block} are not ordered: "
+            return "race", (f"{what} and another thread's {self._action(told, watch)}{block} are not ordered: "
                             + self._missing(told, watch) + "; all write the same value" * told.one_value)
         if told.what in (shadow.TOO_EARLY, shadow.TOO_LATE):
             when = ("before that block has begun: no barrier of the cluster lies before" if
@@ -311,12 +314,24 @@ class _Teller:
                                          f"__syncthreads {told.words}")
         return {shadow.STUCK: "deadlock", shadow.DIVIDED: "crash"}.get(told.what, "mask"), told.words
 
+    def _action(self, told: Told, watch: Watch) -> str:
+        """What the other party of a race did."""
+        if told.other & 1 and not self._is_volatile(site_of(told.other), watch):
+            return "atomic operation"
+        return "volatile " * (told.other & 1) + ("write" if told.kind & 256 or told.other & 3 == 2 else "read")
+
+    @staticmethod
+    def _is_volatile(site: int, watch: Watch) -> bool:
+        """Accesses to volatile variables are taken as atomic ones."""
+        sites = watch.compiled.sites
+        return site < len(sites) and ".volatile" in sites[site].name
+
     def _missing(self, told: Told, watch: Watch) -> str:
         """What would have ordered the two of a race."""
         if told.other_block != told.block:
             return ("no barrier of the cluster lies between them" if watch.one_cluster(told.block, told.other_block)
                     else "blocks run in any order")
-        if thread_of(told.other) // _WARP == told.thread // _WARP:
+        if told.within_warp:
             return "no __syncwarp() lies between them"
         return "no barrier lies between them"
 
@@ -399,7 +414,7 @@ class _Teller:
         pattern = re.compile(rf"__shared__[^;]*\b{re.escape(name)}\s*((?:\[\s*\w*\s*\]\s*)+)")
         for file in self.own:
             if match := pattern.search(self.texts.get(file, "")):
-                extents = re.findall(r"\[\s*(\w*)\s*\]", match.group(1))
+                extents = [self._number(each) for each in re.findall(r"\[\s*(\w*)\s*\]", match.group(1))]
                 if all(each.isdigit() for each in extents) and size % int(np.prod([int(e) for e in extents])) == 0:
                     shape = tuple(map(int, extents))
                     return max(size // int(np.prod(shape)), 1), shape
@@ -409,6 +424,14 @@ class _Teller:
             if match and (element := _BYTES.get(match.group(1), 0) * int(match.group(2) or 1)):
                 return element, ()
         return min(otherwise or 4, 16), ()
+
+    def _number(self, name: str) -> str:
+        """What a constant's name stands for, where a file of the user's says it plainly."""
+        if not name or name.isdigit():
+            return name
+        plain = re.compile(rf"(?:#\s*define\s+{name}\s+|\bconst(?:expr)?\s[\w\s]*\b{name}\s*=\s*)(\d+)\b")
+        found = (plain.search(self.texts.get(file, "")) for file in self.own)
+        return next((match.group(1) for match in found if match), name)
 
     def _block(self, number: int, watch: Watch) -> tuple[int, int, int]:
         return watch.index(number)
@@ -513,10 +536,6 @@ def _access(told: Told) -> str:
 def _verb(told: Told) -> str:
     return ("an atomic operation on" if told.kind & shadow.ATOMIC and told.kind & shadow.WRITE
             and told.kind & shadow.READ else "a write of" if told.kind & shadow.WRITE else "a read of")
-
-
-def _action(told: Told) -> str:
-    return "atomic operation" if told.other & 1 else "write" if told.kind & 256 or told.other & 2 else "read"
 
 
 check.__module__ = "gpunet.ptx"

@@ -142,6 +142,10 @@ class Stamps:
         """Stamps below are of earlier launches."""
         return int(self.launch[shadow.BEGAN // 8])
 
+    def times_told(self, what: int, site: int) -> int:
+        """How often the code has told of this at a site."""
+        return int(self._told_of[site << 3 | what])
+
     # ---- cells -------------------------------------------------------------------------------------------------------
     def region(self, address: int) -> tuple[int, int, int] | None:
         """The region in which an address lies: place, bytes, and shift."""

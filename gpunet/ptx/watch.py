@@ -12,7 +12,7 @@ import functools
 import math
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +50,11 @@ class Told:
     one_value: bool = False
     words: str = ""
     threads: set[tuple[int, int]] = field(default_factory=set)
+
+    @property
+    def within_warp(self) -> bool:
+        """Whether the other party is a thread of the same warp."""
+        return self.other_block == self.block and thread_of(self.other) // _WARP == self.thread // _WARP
 
 
 class Watch:
@@ -214,6 +219,10 @@ class Watch:
         known.threads.add((mistake.block, mistake.thread))
         return known
 
+    def counted_out(self, mistake: Told) -> bool:
+        """Whether there may have been more of it than the code has told."""
+        return mistake.what < 8 and self.stamps.times_told(mistake.what, mistake.site) >= shadow.MOST_TOLD
+
     def tell(self, what: int, state: State, thread: int, site: int, *, address: int = 0, size: int = 0, kind: int = 0,
              other: int = 0, words: str = "") -> None:
         """A mistake that is found in Python."""
@@ -248,8 +257,12 @@ class Watch:
         atomic = shadow.ATOMIC
         if kind & 256 and kind & shadow.WRITE and not kind & atomic and not other & 1:
             mistake.one_value = self._one_value(mistake, state, me, other)
-        known = self.note((what, mistake.site, site_of(other), mistake.other_block == state.number), mistake)
-        known.one_value &= mistake.one_value
+        key = what, mistake.site, site_of(other), mistake.other_block == state.number
+        known = self.note(key, mistake)
+        one_value = known.one_value and mistake.one_value
+        if known.within_warp and not mistake.within_warp:  # whoever mends that one has mended both
+            known = self.mistakes[key] = replace(mistake, threads=known.threads)
+        known.one_value = one_value
 
     def _is_guessed(self, race: Told) -> bool:
         """Whether it is of an atomic operation with a plain read that began a loop of compare-and-swaps."""

@@ -63,7 +63,8 @@ def _finding(row: list[str], context: Context, lines: dict) -> Finding:
         array, index = _named_in(source, int(said.group(1)))
     kind = KINDS[int(kind)]
     finding = Finding(kind, message, context.kernel, file, line, source, _three(block), _three(thread), array, index,
-                      access, max(1, int(count)), _calls(calls, context), "warning" if mild else "error")
+                      access, max(1, int(count)), _calls(calls, context), "warning" if mild else "error",
+                      int(count) >= _MOST_THREADS)
     if kind == "unwritten":
         finding = replace(finding, message=f"{array}: {message}, the first is {finding.element}")
     elif kind == "race" and mild:
@@ -75,6 +76,7 @@ def _calls(places: list[tuple[str | None, int | None]], context: Context) -> tup
     return tuple((file, line, context.source(file, line)) for file, line in places if file and line)
 
 
+_MOST_THREADS = 1 << 16  # that are counted of a mistake: report.h
 _BY_TYPE = re.compile(r"the index (-?\d+) into an array of type")
 
 

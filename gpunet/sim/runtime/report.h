@@ -70,6 +70,7 @@ struct Mistake {
   Element element;
   OtherParty other;
   bool mild = false;  // a warning
+  bool within_warp = false;  // a race of two lanes of one warp
 };
 
 class Report {
@@ -82,7 +83,9 @@ class Report {
     if (number >= kMost) return kMost;
     if (number == entries_.size()) entries_.push_back({mistake, {}});
     Entry& entry = entries_[number];
-    entry.mistake.mild &= mistake.mild;
+    bool mild = entry.mistake.mild && mistake.mild;
+    if (entry.mistake.within_warp && !mistake.within_warp) entry.mistake = mistake;  // mending that one mends both
+    entry.mistake.mild = mild;
     if (entry.threads.size() < kMostThreads) entry.threads.insert(mistake.thread);
     return number;
   }
@@ -95,9 +98,11 @@ class Report {
     for (Entry& entry : entries_) {
       const Mistake& m = entry.mistake;
       if (m.kind != Kind::Race) continue;
-      bool reads = m.place == place && m.message.rfind("a read", 0) == 0, was_read = m.other.place == place;
-      entry.withdrawn |= (reads && !strcmp(m.other.action, "atomic operation")) ||
-                         (was_read && m.message.rfind("an atomic", 0) == 0 && !strcmp(m.other.action, "read"));
+      bool reads = m.place == place && m.message.rfind("a read", 0) == 0;
+      bool was_read = m.other.place == place && !strcmp(m.other.action, "read");
+      bool atomic = m.message.rfind("an atomic", 0) == 0 || m.message.rfind("a volatile", 0) == 0;
+      bool was_atomic = !strcmp(m.other.action, "atomic operation") || !strncmp(m.other.action, "volatile", 8);
+      entry.withdrawn |= (reads && was_atomic) || (was_read && atomic);
     }
   }
   bool grave() const {

@@ -115,10 +115,10 @@ __attribute__((always_inline)) inline void check_access(const char* p, const voi
 
 // ---- the unusual way -------------------------------------------------------------------------------------------
 inline size_t report_access(Kind kind, const Access& a, const char* p, std::string message, OtherParty other = {},
-                            bool mild = false) {
+                            bool mild = false, bool within_warp = false) {
   Element element = find_element(p);
   return worker->launch->report->add({kind, std::move(message), with_callers(places.place(a.place)),
-                                      name_of(worker, current), element, std::move(other), mild});
+                                      name_of(worker, current), element, std::move(other), mild, within_warp});
 }
 
 inline std::string size_and_verb(const Access& a) {
@@ -162,22 +162,35 @@ __attribute__((noinline)) void check_compared(const void* address, const void* v
   }
 }
 
+// Accesses to volatile variables are taken as atomic ones, and told as what they are.
+inline std::set<PlaceNumber> volatile_places;
+inline PlaceNumber last_volatile = 0;
+inline void note_volatile(PlaceNumber place) {
+  if (place != last_volatile) volatile_places.insert(last_volatile = place);
+}
+inline const char* name_of_access(bool atomic, bool write, PlaceNumber place) {
+  if (!atomic) return write ? "write" : "read";
+  if (!volatile_places.count(place)) return "atomic operation";
+  return write ? "volatile write" : "volatile read";
+}
+
 inline void report_race(const Access& a, const char* p, Stamp other, PlaceNumber where, bool other_writes) {
   if (is_astray(a.stamp) || is_astray(other)) return;
   bool plain_read = !other_writes && !(other & (kAtomic | kWrote));
   if ((a.atomic && plain_read && guesses.count(where)) || (!a.write && !a.atomic && other & kAtomic && guesses.count(a.place)))
     return;
-  const char* action = other & kAtomic ? "atomic operation" : other_writes || other & kWrote ? "write" : "read";
-  bool same_block = order.in_this_block(other);
-  std::string message = format("%s and another thread's %s%s are not ordered: %s",
-                               a.atomic ? "an atomic operation" : a.write ? "a write" : "a read", action,
+  bool wrote = other_writes || (other & kWrote && !(other & kAtomic));
+  const char* action = name_of_access(other & kAtomic, wrote, where);
+  const char* own = name_of_access(a.atomic, a.write, a.place);
+  bool same_block = order.in_this_block(other), within_warp = same_block && same_warp(other, a.stamp);
+  std::string message = format("a%s %s and another thread's %s%s are not ordered: %s", *own == 'a' ? "n" : "", own, action,
                                same_block ? "" : " in another block",
-                               !same_block                   ? "blocks run in any order"
-                               : same_warp(other, a.stamp) ? "no __syncwarp() lies between them"
-                                                           : "no barrier lies between them");
+                               !same_block   ? "blocks run in any order"
+                               : within_warp ? "no __syncwarp() lies between them"
+                                             : "no barrier lies between them");
   bool both_write = a.write && !a.atomic && other_writes && !(other & kAtomic) && a.size <= sizeof written.before;
   size_t number = report_access(Kind::Race, a, p, message, {action, places.place(where), thread_of_stamp(other)},
-                                both_write);
+                                both_write, within_warp);
   if (!both_write) return;
   written = {number, a.p, a.size, {}};
   memcpy(written.before, a.p, a.size);

@@ -20,6 +20,7 @@ __attribute__((noinline)) void check_volatile(const char* p, unsigned size, bool
     yield(Site{nullptr, 0});
   }
   bool flag = is_shared(p);
+  note_volatile(places.of_code(code));
   check_atomic_at(p, size, write, !write, flag ? kAtomic | kBlockScope : kAtomic, places.of_code(code), flag);
 }
 }  // namespace gpunet_sim
