@@ -14,6 +14,7 @@ import os
 import platform
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -48,8 +49,25 @@ class Edge(click.Group):
         for stream in streams:
             if hasattr(stream, "reconfigure"):  # a file's name may hold what the terminal's encoding does not
                 stream.reconfigure(errors="backslashreplace")
-        with _edge(), stoppable():
+        with _edge(), stoppable(), _warnings_without_code():
             return super().invoke(ctx)
+
+
+@contextmanager
+def _warnings_without_code() -> Iterator[None]:
+    """gpunet's warnings are at the line that calls it, which here is one of click's: the sentence says all."""
+    usual, click_itself = warnings.formatwarning, os.path.dirname(click.__file__)
+
+    def formatted(message: Warning | str, category: type[Warning], filename: str, *more: Any) -> str:
+        if os.path.dirname(filename) == click_itself:
+            return f"Warning: {message}\n"
+        return usual(message, category, filename, *more)
+
+    warnings.formatwarning = formatted
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 @contextmanager

@@ -13,10 +13,11 @@ import click
 
 from gpunet.cli.common import UserError, make_console, printable, waiting
 from gpunet.cli.kernel_commands.check import deliver_findings
-from gpunet.cli.kernel_commands.common import choose_kernel, read_source
+from gpunet.cli.kernel_commands.common import choose_kernel, read_source, times
 from gpunet.cli.kernel_commands.launching import (
     THREADS,
     WithLanguage,
+    duration,
     launch_options,
     output_of,
     parse_arguments,
@@ -80,8 +81,8 @@ def run(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, .
                                "seconds": round(seconds, 3)}, indent=2))
         return
     console = make_console()
-    console.print(printable(f"{file}, {kernel.name}, grid {sizes(grid)}, block {sizes(block)}: ran in {seconds:.2g} s "
-                            "on the CPU"), soft_wrap=True)
+    console.print(printable(f"{file}, {kernel.name}, grid {sizes(grid)}, block {sizes(block)}: ran in "
+                            f"{duration(seconds)} on the CPU"), soft_wrap=True)
     for number, changes in written.items():
         if changes["changed"]:
             first = ", ".join(f"{value:.6g}" for value in changes["first"])
@@ -165,7 +166,7 @@ class _told:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
         from gpunet import ptx
 
-        if isinstance(error, (ptx.PtxError, ptx.MissingError, ptx.LaunchError, TypeError)):
+        if isinstance(error, (ptx.PtxError, ptx.MissingError, ptx.LaunchError, TypeError, ValueError)):
             raise UserError(f"{error}.".replace("..", ".")) from error
 
 
@@ -184,7 +185,7 @@ def _prepared(file: Path, name: str | None, cluster: tuple[int, ...] | None, spe
                           for each in kernel.entry.parameters)
         plural = "s" * (len(parameters) != 1)
         raise UserError(f"{kernel.name} takes {len(parameters)} argument{plural} ({kinds}), and --arg is given "
-                        f"{len(arguments)} times.")
+                        f"{times(len(arguments))}.")
     return kernel, arguments, values_of(arguments), [output_of(each, parameters, arguments) for each in outs]
 
 

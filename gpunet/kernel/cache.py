@@ -9,12 +9,12 @@ import os
 import stat
 import tempfile
 import time
-import warnings
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gpunet import files
+from gpunet._warn import warn
 
 __all__ = ["build", "directory", "find"]
 
@@ -186,9 +186,8 @@ def _places() -> Iterator[Path]:
             yield place
         elif place not in _warned:
             _warned.add(place)
-            warnings.warn(f"compiled kernels are not kept in {place}, since another user owns it or may write to it; "
-                          f"run chmod go-w on it, or set GPUNET_CACHE_DIR to a folder of your own", RuntimeWarning,
-                          stacklevel=2)
+            warn(f"compiled kernels are not kept in {place}, since another user owns it or may write to it; run chmod "
+                 "go-w on it, or set GPUNET_CACHE_DIR to a folder of your own", RuntimeWarning)
 
 
 def _candidates() -> Iterator[Path]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gpunet.ptx.program import Program, Site
 
 _WARP = 32
-_MOST_SHARED, _MOST_STATIC = 227 << 10, 48 << 10
+_MOST_STATIC = 48 << 10
 _MOST_THREADS = 1024
 _MOST_GRID = (2**31 - 1, 65535, 65535)
 
@@ -176,8 +176,8 @@ def _refused(facts: _Facts, pointers: frozenset[int], grid: tuple[int, ...], blo
         return "limit", f"{threads} threads in a block, allowed are {facts.most_threads}"
     if max(grid) > min(_MOST_GRID) and any(size > most for size, most in zip(grid, _MOST_GRID, strict=False)):
         return "limit", f"a grid of {'x'.join(map(str, grid))} blocks, allowed are {'x'.join(map(str, _MOST_GRID))}"
-    if shared_mem + facts.shared > _MOST_SHARED:
-        return "limit", f"{shared_mem + facts.shared} bytes of shared memory in a block, a device has {_MOST_SHARED}"
+    if (shared := shared_mem + facts.shared) > launch.MOST_SHARED:
+        return "limit", f"{shared} bytes of shared memory in a block, a device has {launch.MOST_SHARED}"
     return None
 
 

@@ -259,6 +259,9 @@ class _Shape:
             raise ValueError(f"kernel {compiled.name}: {refusal}")
         self.blocks = math.prod(grid) // max(together, 1)
         self.warps, self.shared = -(-threads // _WARP), compiled.shared_bytes + shared_mem
+        if self.shared > MOST_SHARED and compiled.checked is None:  # that one has gaps between variables
+            raise ValueError(f"kernel {compiled.name}: {self.shared} bytes of shared memory in a block, a device has "
+                             f"{MOST_SHARED}")
         self.space = compiled.frame_bytes, self.warps, self.shared, together, compiled.parameter_bytes
         self.free: list[_Space] = []  # set by the kernel: shapes that need the same share it
         self.run_here, self.size = compiled.run_here, Launch.BYTES + compiled.parameter_bytes
@@ -301,6 +304,7 @@ def at_once(threads: int) -> int:
     return 132 * min(32, 2048 // max(threads, 1))
 
 
+MOST_SHARED = 227 << 10  # bytes of a block
 _SHORT = 1e-3  # seconds: a launch that takes longer is worth its threads
 _PAGE = 4096
 

@@ -308,6 +308,8 @@ class Function:
             raise SimulatorLimit(f"{self.name}: grid {grid}: more blocks than the simulator counts")
         if threads[0] * threads[1] * threads[2] > self._most_threads:
             raise KernelError(f"{self.name}: block {block} has more threads than the {self._most_threads} it may have")
+        if shared_mem > _MOST_SHARED:
+            raise KernelError(f"{self.name}: {shared_mem} bytes of dynamic shared memory, a device has {_MOST_SHARED}")
         if shared_mem > self._dynamic_shared_limit:
             raise KernelError(f"{self.name}: {shared_mem} bytes of dynamic shared memory, allowed are "
                               f"{self._dynamic_shared_limit}; set max_dynamic_shared_size_bytes first")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from gpunet.cli.kernel_commands.common import choose_kernel, compiler_options, r
 from gpunet.cli.kernel_commands.launching import (
     THREADS,
     WithLanguage,
+    duration,
     launch_options,
     output_of,
     parameter_names,
@@ -92,7 +94,8 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     try:
         with waiting("Compiling and running ..."):
             if shared > function.max_dynamic_shared_size_bytes:
-                function.max_dynamic_shared_size_bytes = shared
+                with contextlib.suppress(sim.KernelError):  # that a device has less is a finding
+                    function.max_dynamic_shared_size_bytes = shared
             block = block or (min(THREADS, function.attributes["max_threads_per_block"]),)
             start = perf_counter()
             # What the kernel prints must not come between the lines of JSON.
@@ -121,7 +124,6 @@ def _by_ptx(file: Path, name: str, launch: _Launch, arguments: list[Argument], v
             saved: list[tuple[int, Path]], options: tuple[str, ...], folders: list[Path], timeout: float, seed: int,
             as_json: bool, strict: bool, other_data: bool, other_sizes: bool) -> None:
     """The same by the PTX that NVRTC makes."""
-    import contextlib
     import sys
 
     from gpunet import ptx
@@ -190,14 +192,20 @@ def _show(findings: list[Finding], texts: Mapping[str, str | None], name: str, f
         told.add(remedy)
 
 
+# Of the kinds that are nouns.
+_SEVERAL = {"race": "races", "divergent barrier": "divergent barriers", "deadlock": "deadlocks", "mask": "masks",
+            "argument": "arguments", "async copy": "async copies", "assertion": "assertions", "crash": "crashes",
+            "time-out": "time-outs", "limit": "limits", "misuse": "misuses", "overflow": "overflows"}
+
+
 def _summarise(findings: list[Finding], what: str, seconds: float) -> None:
     from rich.text import Text
 
     kinds = Counter((finding.kind, finding.severity) for finding in findings)
-    found = ", ".join(f"{count} {kind}" + " (warning)" * (severity == "warning") for (kind, severity), count in
-                      kinds.items())
+    found = ", ".join(f"{count} {kind if count == 1 else _SEVERAL.get(kind, kind)}"
+                      + " (warning)" * (severity == "warning") for (kind, severity), count in kinds.items())
     text = Text(printable(f"{what}: "))
     worst = max((finding.severity == "error" for finding in findings), default=None)
     text.append(found or "nothing found", {None: "bold green", False: "bold yellow", True: "bold red"}[worst])
-    text.append(f" ({seconds:.2g} s)", "dim")
+    text.append(f" ({duration(seconds)})", "dim")
     make_console().print(text, soft_wrap=True)

@@ -47,6 +47,11 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def times(count: int) -> str:
+    """How often something is given."""
+    return "once" if count == 1 else f"{count} times"
+
+
 def compiler_options(defines: tuple[str, ...], includes: tuple[str, ...]) -> tuple[str, ...]:
     return (*(f"-D{each}" for each in defines), *(f"-I{os.path.abspath(each)}" for each in includes))
 
@@ -55,6 +60,8 @@ def read_source(file: Path) -> Source:
     """The file with what it includes; a UserError says why it cannot be read."""
     from gpunet.kernel import source
 
+    if file.is_dir():
+        raise UserError(f"{file} is a folder: name a file with kernels.")
     try:
         return source.read(file.resolve())
     except FileNotFoundError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpunet.cli.common import SEED, FiniteRange, UserError
-from gpunet.cli.kernel_commands.common import Sizes
+from gpunet.cli.kernel_commands.common import Sizes, times
 
 if TYPE_CHECKING:
     from gpunet.cli.kernel_commands.spec import Argument
@@ -125,7 +125,7 @@ def parameter_names(function: Function, arguments: list[Argument]) -> list[str]:
     except signature.SignatureError:
         listed = ", ".join(declared[0].declared)
     raise UserError(f"{function.name} takes {count} argument{'s' * (count != 1)} ({listed}), and --arg is given "
-                    f"{len(arguments)} times.")
+                    f"{times(len(arguments))}.")
 
 
 def output_of(text: str, names: list[str], arguments: list[Argument]) -> tuple[int, Path]:
@@ -156,3 +156,8 @@ def save(path: Path, array: Any) -> None:
 
 def sizes(sizes: tuple[int, ...]) -> str:
     return " x ".join(map(str, sizes))
+
+
+def duration(seconds: float) -> str:
+    """Two digits, and all of a number with more before its point."""
+    return f"{seconds:.2g} s" if seconds < 99.5 else f"{seconds:.0f} s"

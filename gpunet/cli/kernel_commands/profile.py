@@ -84,7 +84,7 @@ def profile(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[in
                                 run=lambda work: run_apart(work, timeout, as_json, _HINT))
     except nvrtc.CompileError as error:
         raise UserError(str(error).replace(str(source.path), str(file))) from error
-    except (nvrtc.NvrtcError, ptx.PtxError, ptx.MissingError, ptx.LaunchError, TypeError) as error:
+    except (nvrtc.NvrtcError, ptx.PtxError, ptx.MissingError, ptx.LaunchError, TypeError, ValueError) as error:
         raise UserError(f"{error}.".replace("..", ".")) from error
     for position, path in saved:
         save(path, values[position])
@@ -170,10 +170,9 @@ def _show(profile: Profile) -> None:
     table.add_section()
     table.add_row(Text("the whole launch", "bold"), *(total[number][0] for number in used))
     console.print(table)
-    if len(profile.lines) > len(rows):
-        console.print(Text(f"{len(profile.lines) - len(rows)} lines more, without excess: --json and --html have all"
-                           if not any(line.excess for line in shown[_SHOWN:]) else
-                           f"{len(profile.lines) - len(rows)} lines more: --json and --html have all", "dim"))
+    if more := len(profile.lines) - len(rows):
+        without = "" if any(line.excess for line in shown[_SHOWN:]) else ", without excess"
+        console.print(Text(f"{more} line{'s' * (more > 1)} more{without}: --json and --html have all", "dim"))
     for text in _facts(profile):
         console.print(Text(text))
     if profile.not_counted:
