@@ -526,8 +526,19 @@ def _explained(source: Source, arch: str, log: str, error: str) -> str:
     elif match := re.search(r'cannot open source file "([^"]+)"', log):
         hint = ("\nNVRTC compiles for the device alone, without the host's headers: put #include "
                 f"<{match.group(1)}> under #ifndef __CUDACC_RTC__, or name its folder with -I.")
+    elif "invalid value for --gpu-architecture" in log:
+        hint = f"\nThis NVRTC knows {', '.join(f'sm_{each}' for each in architectures())}."
+    hint += missing_header(log)
     lines = [line for line in log.replace("\0", "").splitlines() if line.strip() and not line.startswith("ptxas info")]
     return f"{source.path.name} does not compile for {arch} ({error}):\n{with_places(chr(10).join(lines))}{hint}"
+
+
+def missing_header(messages: str) -> str:
+    """The header to include, as a further line, where a compiler does not know a type that CUDA's headers declare."""
+    for name, header in (("half2?", "cuda_fp16.h"), (r"(?:nv_)?bfloat16\d?", "cuda_bf16.h")):
+        if match := re.search(rf"['\"‘](?:__)?({name})['\"’]", messages):
+            return f"\n{match.group(1)} is declared by #include <{header}>."
+    return ""
 
 
 def with_places(log: str) -> str:

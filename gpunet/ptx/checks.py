@@ -213,7 +213,8 @@ class _Teller:
         self.own = set(self.texts)
         if function is not None:
             self.kernel, self.file = function.name, os.path.basename(function.file)
-            self.texts |= {function.source.path.name: function.source.text, **function.source.includes}
+            source = function.source
+            self.texts |= {source.path.name: source.whole or source.text, **source.includes}
             self.own = {name for name in self.texts if os.path.basename(name) not in _WRAPPERS} | self.own
             if not self.names:
                 self.names = list(function.parameter_names)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from html import escape
 
+from gpunet.ptx.checks import is_library
 from gpunet.ptx.profiles import Line, Profile
 from gpunet.ptx.roofline import Roofline
 
@@ -21,7 +22,8 @@ body { margin: 0 auto; padding: 1.5rem; max-width: 1400px; color: var(--ink); ba
 h1 { font: 600 1.3rem ui-monospace, monospace; overflow-wrap: anywhere; margin: 0 0 .2rem; }
 h2 { font-size: 1.05rem; margin: 2rem 0 .6rem; }
 p { margin: .3rem 0; max-width: 75ch; } .dim { color: var(--dim); }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: .6rem; margin: 1rem 0; }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(max(150px,
+  (100% - (var(--columns) - 1) * .6rem) / var(--columns)), 1fr)); gap: .6rem; margin: 1rem 0; }
 .fact { border: 1px solid var(--line); border-radius: 6px; padding: .5rem .75rem; }
 .fact b { display: block; font-size: 1.15rem; font-variant-numeric: tabular-nums; }
 .fact span { color: var(--dim); font-size: .85rem; display: block; }
@@ -75,6 +77,15 @@ def cells(line: Line) -> list[tuple[str, bool]]:
             (number(line.global_bytes), False), (number(sum(line.operations.values())), False)]
 
 
+def by_users_lines(lines: Iterable[Line]) -> list[Line]:
+    """The lines, those of libraries as parts of the user's line that calls them; the largest excess first."""
+    found: dict[tuple, Line] = {}
+    for line in lines:
+        chain = tuple(each for each in line.chain if not is_library(each[0])) or line.chain[:1]
+        found.setdefault(chain, Line(chain)).add(line)
+    return sorted(found.values(), key=lambda line: (-line.excess, -line.runs))
+
+
 def _cells(line: Line) -> str:
     return "".join(f'<td{" class=bad" if bad else ""}>{text}</td>' for text, bad in cells(line))
 
@@ -103,11 +114,12 @@ def _head(profile: Profile) -> str:
                       f"{profile.occupancy.blocks} blocks a multiprocessor, limited by {profile.occupancy.limited_by}"))
     boxes = "".join(f'<div class="fact"><span>{name}</span><b>{value}</b><span>{escape(more)}</span></div>'
                     for name, value, more in facts)
+    columns = len(facts) if len(facts) < 6 else -(-len(facts) // 2)  # two rows, as equal as can be
     missing = (f"<p class=bad>Not counted: the memory that {', '.join(profile.not_counted)} move.</p>"
                if profile.not_counted else "")
     return (f"<h1>{escape(profile.kernel)}</h1><p class=dim>grid {sizes[0]}, block {sizes[1]}, {profile.shared:,} B of "
             f"shared memory, compiled for {profile.architecture}. Counted, not measured: nothing here is a time.</p>"
-            f'{missing}<div class="facts">{boxes}</div>')
+            f'{missing}<div class="facts" style="--columns:{columns}">{boxes}</div>')
 
 
 def _mix(mix: dict[str, int] | None) -> str:
@@ -117,6 +129,9 @@ def _mix(mix: dict[str, int] | None) -> str:
     rows = "".join(f'<tr><td class=l>{kind}</td><td>{count}</td><td class="bar">'
                    f'<i style="width:{100 * count / most:.1f}%"></i></td></tr>' for kind, count in mix.items())
     return f'<div><h2>Machine code, as it stands</h2><div class="wide"><table class="mix">{rows}</table></div></div>'
+
+
+_LABEL = 100  # of the drawing's units: the longest label's width
 
 
 def _roofline(found: Roofline | None) -> str:
@@ -135,33 +150,41 @@ def _roofline(found: Roofline | None) -> str:
     def y(share: float) -> float:
         return 30 + 190 * math.log10(share) / least
 
+    def roof(at: float) -> float:
+        """The roof's height at a place."""
+        return max(30.0, y(10 ** (low + (at - 50) / 520 * (high - low)) / found.balance))
+
     def label(intensity: float, share: float, name: str, line: int) -> str:
-        """Below the roof, whose right part is higher: a label of two a line lower, or they could overlap."""
-        right = x(intensity) > 400
+        """Below the roof, which rises to the right: by its left end, which may be far from the point. A label of two
+        is a line lower, or they could overlap."""
+        right = x(intensity) + 9 + _LABEL > 590
+        left = x(intensity) + (-9 - _LABEL if right else 9)
+        height = max(y(share) + 18, roof(left) + 16) + 16 * line
         return (f'<circle cx="{x(intensity):.1f}" cy="{y(share):.1f}" r="5" fill="var(--mark)"/>'
-                f'<text x="{x(intensity) + (-9 if right else 9):.1f}" y="{y(share) + 18 + 16 * line:.1f}" '
+                f'<text x="{x(intensity) + (-9 if right else 9):.1f}" y="{height:.1f}" '
                 'stroke="var(--paper)" stroke-width="3" paint-order="stroke" '
-                f'text-anchor="{"end" if right else "start"}">{name}: '
-                f'{intensity:.3g} FLOP/B, at most {share:.1%}</text>')
+                f'text-anchor="{"end" if right else "start"}">{name}</text>')
 
     ticks = "".join(f'<line x1="{x(10.0 ** k):.1f}" x2="{x(10.0 ** k):.1f}" y1="30" y2="220" stroke="var(--line)"/>'
                     f'<text x="{x(10.0 ** k):.1f}" y="236" text-anchor="middle">{10.0 ** k:g}</text>'
                     for k in range(low, high + 1))
     ticks += "".join(f'<text x="44" y="{y(10.0 ** k) + 4:.1f}" text-anchor="end">{10.0 ** k:.3g}</text>'
                      for k in range(0, least - 1, -1))
-    roof = (f'<polyline fill="none" stroke="var(--bar)" stroke-width="2" points="{x(10.0 ** low):.1f},'
+    line = (f'<polyline fill="none" stroke="var(--bar)" stroke-width="2" points="{x(10.0 ** low):.1f},'
             f'{y(10.0 ** low / found.balance):.1f} {x(found.balance):.1f},30 570,30"/>')
+    figures = "; ".join(f"{name}: {intensity:.3g} FLOP/B, at most {share:.1%}" for intensity, share, name in points)
     marks = "".join(label(*point, line=len(points) - 1 - number) for number, point in enumerate(points))
     return (f'<div><h2>Roofline: {found.machine}, {found.unit}</h2><div class="scroll">'
-            f'<svg viewBox="0 0 600 262" role="img" aria-label="Roofline">{ticks}{roof}{marks}'
+            f'<svg viewBox="0 0 600 262" role="img" aria-label="Roofline">{ticks}{line}{marks}'
             '<text x="310" y="256" text-anchor="middle">FLOP for a byte of '
-            "global memory</text></svg></div><p class=dim>Upper bounds of the share of the arithmetic's peak, by the "
+            f"global memory</text></svg></div><p>{figures}.</p>"
+            "<p class=dim>Upper bounds of the share of the arithmetic's peak, by the "
             "data sheet. Caches decide where between the two a GPU is; this does not know.</p></div>")
 
 
 def _lines(profile: Profile) -> str:
     rows = []
-    for line in profile.lines:
+    for line in by_users_lines(profile.lines):
         called = "".join(f"<br>{'&nbsp;' * 2}in {escape(os.path.basename(file))}:{number}"
                          for file, number in line.chain[1:])
         rows.append(f"<tr><td class=l>{escape(place(line.chain))}<span class=dim>{called}</span></td>{_cells(line)}"

@@ -335,7 +335,8 @@ def profile(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: 
     found = used and occupancy(capability_of(kernel.architecture), int(np.prod(block)), used.registers,
                                used.shared + shared_mem)
     mix = dict(_mix(machine.cubin, machine.symbols[kernel.name])) if sass.disassembler() else None
-    known = {kernel.source.path.name: kernel.source.text, **kernel.source.includes}
+    # As the user wrote it: the compiler gets no comments of a program, nor what the host runs.
+    known = {kernel.source.path.name: kernel.source.whole or kernel.source.text, **kernel.source.includes}
     return made(kernel.name, grid, block, static + shared_mem, kernel.architecture, counted, resources=used,
                 occupancy=found, mix=mix, sources=_texts(counted[0], known), not_counted=missing)
 

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from gpunet._environment import number_of
 from gpunet.kernel import cache
+from gpunet.kernel.nvrtc import missing_header
 from gpunet.sim.errors import CompileError, CompilerMissingError
 from gpunet.sim.translate import surface
 from gpunet.sim.translate.rewrite import EXPORTS
@@ -234,16 +235,31 @@ def _shorten(messages: str, most: int = 40) -> str:
             if not users:  # a macro's place comes after
                 later = (_PLACE.match(each) for each in lines[number + 1:])
                 users = next((each["place"] for each in later if each and "in expansion of macro" in each["rest"]
-                              and not Path(each["file"]).is_relative_to(INCLUDE)), "")
+                              and each["file"] != EXPORTS and not Path(each["file"]).is_relative_to(INCLUDE)), "")
             if users:
                 lines.insert(0, f"{users}: {match['rest']}")
                 break
+    if not users and (told := _of_the_name(lines)):
+        return told
     own = [line for line in lines if not line.startswith(f"{EXPORTS}:")]
     if any(": error: " in line for line in own):
         lines = own
     if len(lines) > most:
         lines[most:] = [f"... ({len(lines) - most} more lines)"]
     return "\n".join(lines)
+
+
+def _of_the_name(lines: list[str]) -> str:
+    """What is wrong with a kernel's name, such as scale<half>, where all errors follow from that; else nothing."""
+    places = [match for match in map(_PLACE.match, lines) if match]
+    errors = [match for match in places if match["rest"].startswith("error: ")]
+    if not any(match["file"] == EXPORTS for match in places) or any(
+            match["file"] != EXPORTS and not Path(match["file"]).is_relative_to(INCLUDE) for match in errors):
+        return ""
+    found = dict.fromkeys(match["rest"] for match in errors if match["file"] == EXPORTS)
+    told = "\n".join(f"the kernel's name: {each}" for each in found
+                     or ["error: no kernel template of the file takes these arguments"])
+    return told + missing_header(told)
 
 
 def _build(name: str, source: str, arguments: list[str], *folders: Path) -> Path:

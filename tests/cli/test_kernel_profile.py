@@ -42,7 +42,8 @@ def test_a_profile_as_table_and_page(gpunet_command, folder):
     row = next(line for line in text.splitlines() if "rows.cu:5" in line)
     assert f"{32 * 40:,}" in row and f"{4 * 40}" in row  # sectors: one a lane, where four would do for a warp
     assert "occupancy" in text and "registers" in text and "Written: rows.html" in text
-    assert "sum += x[threadIdx.x * n + k]" in (folder / "rows.html").read_text()
+    page = (folder / "rows.html").read_text()
+    assert "sum += x[threadIdx.x * n + k]" in page and "// Each thread adds up a row of x." in page
 
 
 def test_a_profile_as_json(gpunet_command, folder):

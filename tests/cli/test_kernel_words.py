@@ -79,3 +79,24 @@ def test_a_warning_of_the_command_has_no_line_of_code(file, tmp_path):
     assert found.returncode == 0, found.stderr
     told, = found.stderr.splitlines()
     assert told.startswith(f"Warning: compiled kernels are not kept in {others}, since another user owns it")
+
+
+TEMPLATE = "template <typename T> __global__ void scale(T* y, T by) { y[threadIdx.x] *= by; }\n"
+
+
+@pytest.mark.parametrize("engine", ["ptx", pytest.param("cxx", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name, words", [("scale<half>", "half is declared by #include <cuda_fp16.h>."),
+                                         ("scale<float, 3>", "scale<float, 3>|no kernel template of the file takes")])
+def test_a_kernels_name_that_does_not_compile(engine, name, words, tmp_path):
+    nvrtc.version()
+    file = tmp_path / "scale.cu"
+    file.write_text(TEMPLATE)
+    found = run("kernel", "check", file, "--engine", engine, "--kernel", name, "--arg", "f16[32]=1", "--arg", "f16=2")
+    assert found.exit_code == 2 and any(each in found.output for each in words.split("|"))
+    assert "GPUNET_SIM" not in found.output
+
+
+def test_an_architecture_that_is_not_known(file):
+    nvrtc.version()
+    found = run("kernel", "profile", file, "--block", 32, "--arg", "f32[32]", "--arg", "f32[32]=1", "--arch", "sm_35")
+    assert found.exit_code == 2 and f"This NVRTC knows sm_{nvrtc.architectures()[0]}, " in found.output

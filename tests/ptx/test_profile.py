@@ -1,5 +1,6 @@
 """Counters: each against a definition in Python, on random accesses; then by source line; then our own kernels'."""
 
+import dataclasses
 import re
 from collections import Counter
 from html.parser import HTMLParser
@@ -10,7 +11,7 @@ import pytest
 import gpunet
 from gpunet import nn, ptx, sim
 from gpunet.ptx import launch
-from gpunet.ptx.page import page
+from gpunet.ptx.page import by_users_lines, page
 from gpunet.ptx.profiles import Arrays, count
 from gpunet.ptx.roofline import roofline
 from tests.kernel.banks import sectors, turns
@@ -188,6 +189,33 @@ def test_the_page_is_whole_and_loads_nothing(profile, compiler):
     assert "turn[t * 32] = x[2 * i];" in text and "work.cu, each line" in text
     plain = re.sub(r"<[^>]+>", " ", text)
     assert f"at least {profile.total.least_sectors}" in plain and f"Roofline: {profile.roofline.machine}" in plain
+
+
+def test_lines_of_libraries_are_parts_of_the_users():
+    chains = {(("/x/include/cooperative_groups/reduce.h", 9), ("sum.cu", 4), ("sum.cu", 20)): 3,
+              (("sum.cu", 4), ("sum.cu", 20)): 5, (("helpers.cuh", 1), ("sum.cu", 20)): 7,
+              (("/x/nvidia/cuda_cccl/include/cub/cub.cuh", 2),): 1}
+    found = by_users_lines(ptx.Line(chain, sectors=sectors) for chain, sectors in chains.items())
+    assert {line.chain: line.sectors for line in found} == {
+        (("sum.cu", 4), ("sum.cu", 20)): 8, (("helpers.cuh", 1), ("sum.cu", 20)): 7,
+        (("/x/nvidia/cuda_cccl/include/cub/cub.cuh", 2),): 1}
+    assert [line.sectors for line in found] == [8, 7, 1]
+
+
+@pytest.mark.parametrize("operations, every, once", [(2_809_856, 24_000 * 32, 120_000), (10**9, 10**6, 10**6),
+                                                     (10, 10**6, 10**5), (3 * 10**7, 10**6, 10**6)])
+def test_labels_stand_below_the_roof(operations, every, once, profile):
+    bounds = roofline("sm_90a", {"float32": operations}, every, once)
+    text = page(dataclasses.replace(profile, roofline=bounds))
+    points = re.search(r'polyline [^>]*points="([^"]*)"', text)[1].split()
+    roof = [tuple(map(float, each.split(","))) for each in points]
+    labels = re.findall(r'<text x="([-\d.]+)" y="([-\d.]+)" stroke="[^"]*" stroke-width="3" [^>]*text-anchor="(\w+)">',
+                        text)
+    assert len(labels) == 2
+    for x, y, anchor in labels:
+        left = float(x) - 100 * (anchor == "end")
+        assert left >= 0 and left + 100 <= 600 and 12 < float(y) < 262
+        assert float(y) - 11 > np.interp(left, *zip(*roof, strict=True)), (left, y, roof)  # a letter's height
 
 
 # Of the designs in docs/own-kernels.md: no bank conflict, whole sectors.

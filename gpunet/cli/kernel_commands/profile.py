@@ -149,7 +149,7 @@ def _show(profile: Profile) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from gpunet.ptx.page import COLUMNS, cells, place
+    from gpunet.ptx.page import COLUMNS, by_users_lines, cells, place
 
     console = make_console()
     if not console.is_terminal:
@@ -157,7 +157,8 @@ def _show(profile: Profile) -> None:
     table = Table(title=Text(printable(f"{profile.kernel}, grid {sizes(profile.grid)}, block {sizes(profile.block)}, "
                                        f"{profile.architecture}"), style="bold"), title_justify="left")
     table.add_column("line, inlined in", no_wrap=True)
-    shown = [line for line in profile.lines if line.excess or line.sectors or line.wavefronts or line.operations]
+    lines = by_users_lines(profile.lines)
+    shown = [line for line in lines if line.excess or line.sectors or line.wavefronts or line.operations]
     rows = [(line, cells(line)) for line in shown[:_SHOWN]]
     total = cells(profile.total)
     used = [number for number in range(len(COLUMNS)) if total[number][0] or number < 3]
@@ -170,7 +171,7 @@ def _show(profile: Profile) -> None:
     table.add_section()
     table.add_row(Text("the whole launch", "bold"), *(total[number][0] for number in used))
     console.print(table)
-    if more := len(profile.lines) - len(rows):
+    if more := len(lines) - len(rows):
         without = "" if any(line.excess for line in shown[_SHOWN:]) else ", without excess"
         console.print(Text(f"{more} line{'s' * (more > 1)} more{without}: --json and --html have all", "dim"))
     for text in _facts(profile):
