@@ -46,6 +46,8 @@ details summary { cursor: pointer; margin: 1rem 0 .4rem; font-weight: 600; }
 COLUMNS = ("excess", "warp\ninstructions", "lanes", "sectors", "least", "wavefronts", "least", "turns of\natomics",
            "branches\nthat part", "bytes of\nglobal memory", "FLOP")
 
+OUTSIDE = "The launch touches memory outside of its arrays, and the counters are of that"
+
 
 def page(profile: Profile) -> str:
     """The whole page."""
@@ -117,6 +119,8 @@ def _head(profile: Profile) -> str:
     columns = len(facts) if len(facts) < 6 else -(-len(facts) // 2)  # two rows, as equal as can be
     missing = (f"<p class=bad>Not counted: the memory that {', '.join(profile.not_counted)} move.</p>"
                if profile.not_counted else "")
+    if profile.outside:
+        missing += f"<p class=bad>{OUTSIDE}: the checker finds the line.</p>"
     return (f"<h1>{escape(profile.kernel)}</h1><p class=dim>grid {sizes[0]}, block {sizes[1]}, {profile.shared:,} B of "
             f"shared memory, compiled for {profile.architecture}. Counted, not measured: nothing here is a time.</p>"
             f'{missing}<div class="facts" style="--columns:{columns}">{boxes}</div>')

@@ -113,6 +113,8 @@ class Profile:
         not_counted: instructions whose accesses are not counted: bulk copies, operands of wgmma, loads and stores of
             wmma.
         sources: the text of the files that are named, as far as they can be read.
+        outside: the launch has touched memory just outside of its arrays, so that the counters are those of a kernel
+            with a mistake: the checker finds it.
 
     Examples:
         >>> scale = gpunet.sim.Module('''
@@ -135,6 +137,7 @@ class Profile:
     mix: dict[str, int] | None = None
     not_counted: tuple[str, ...] = ()
     sources: dict[str, str] = field(default_factory=dict, repr=False)
+    outside: bool = False
 
     @property
     def total(self) -> Line:
@@ -179,9 +182,12 @@ def lines_of(compiled: program.Program, values: np.ndarray) -> tuple[Line, ...]:
     return tuple(sorted((line for line in found.values() if line.runs), key=lambda each: (-each.excess, -each.runs)))
 
 
+_GAP = 1024  # bytes
+
+
 class Arrays:
-    """A launch's NumPy arrays in memory of their own, each at a multiple of 256 bytes, as on a GPU; those that have
-    memory in common have it there, too. A fork shares it.
+    """A launch's NumPy arrays in memory of their own, each at a multiple of 256 bytes, as on a GPU, with gaps around it
+    that nothing should touch; those that have memory in common have it there, too. A fork shares it.
 
     Args:
         args: of the launch. What has a method `places`, giving (place, value) of its fields, a size and an alignment,
@@ -191,6 +197,7 @@ class Arrays:
 
     def __init__(self, args: Sequence[Any], extents: Iterable[tuple[int, int]] = ()) -> None:
         self.extents = list(extents)
+        self.outside = False  # after a launch that was counted: it has touched the gaps
         self._given: dict[int, np.ndarray] = {}
         self._copies: dict[int, np.ndarray] = {}
         for value in args:
@@ -204,8 +211,9 @@ class Arrays:
         for start, size in joined((array.ctypes.data, array.nbytes) for array in shared.values()):
             parts.append((size, [(key, array.ctypes.data - start) for key, array in shared.items()
                                  if 0 <= array.ctypes.data - start < size]))
-        self._memory = mmap.mmap(-1, sum(size + -size % 256 for size, _ in parts) + 4096)
-        whole, at = np.frombuffer(self._memory, np.uint8), 256
+        self._memory = mmap.mmap(-1, sum(size + -size % 256 + _GAP for size, _ in parts) + 4096)
+        whole, at = np.frombuffer(self._memory, np.uint8), _GAP
+        self.span = (whole.ctypes.data, whole.ctypes.data + whole.size) if parts else (0, 0)
         for size, inside in parts:
             for key, offset in inside:
                 array = self._given[key]
@@ -213,7 +221,7 @@ class Arrays:
                 copy[...] = array
                 self._copies[key] = copy
                 self.extents.append((copy.ctypes.data, array.nbytes))
-            at += size + -size % 256
+            at += size + -size % 256 + _GAP
         self.args = tuple(map(self._argument, args))
 
     def _argument(self, value: Any) -> Any:
@@ -248,7 +256,9 @@ def count(kernel: launch.Kernel, grid: Sequence[int], block: Sequence[int], arra
     compiled = kernel.compiled(threads % 32 == 0)
     arguments = launch.pack(compiled, arrays.args)
     used = [(start // costs.SECTOR, -(-(start + size) // costs.SECTOR)) for start, size in arrays.extents if size]
-    first, last = min((each for each, _ in used), default=0), max((each for _, each in used), default=0)
+    begin, end = (each // costs.SECTOR for each in arrays.span)
+    around = [*used, (begin, end)] if end else used
+    first, last = min((each for each, _ in around), default=0), max((each for _, each in around), default=0)
     known = 0 < last - first < _LARGEST_MAP
     sectors = last - first if known else 0
     memory = mmap.mmap(-1, 2 * sectors + 8 * compiled.counters + 16)
@@ -258,9 +268,13 @@ def count(kernel: launch.Kernel, grid: Sequence[int], block: Sequence[int], arra
     run(lambda: kernel.launch(compiled, grid, block, arguments, shared_mem, counts))
     touched = None
     if known:
-        read, written = (sum(int(np.count_nonzero(half[begin - first:end - first])) for begin, end in _merged(used))
-                         for half in (marks[:sectors], marks[sectors:]))
+        halves, ranges = (marks[:sectors], marks[sectors:]), _merged(used)
+        read, written = (sum(int(np.count_nonzero(half[begin - first:end - first])) for begin, end in ranges)
+                         for half in halves)
         touched = read * costs.SECTOR, written * costs.SECTOR
+        its = [each for each in ranges if begin <= each[0] < end]
+        arrays.outside = any(half[before - first:after - first].any() for half in halves for before, after in
+                             zip([begin, *(each for _, each in its)], [*(each for each, _ in its), end], strict=True))
     return lines_of(compiled, values), touched
 
 
@@ -327,7 +341,7 @@ def profile(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: 
                                   and not each.name.endswith(_GROUPS)))
     if not isinstance(kernel, Function):
         return made(counting.name or "", grid, block, static + shared_mem, read(kernel.text).target, counted,
-                    sources=_texts(counted[0], {}), not_counted=missing)
+                    sources=_texts(counted[0], {}), not_counted=missing, outside=arrays.outside)
     if not kernel.source.path.is_absolute():  # NVRTC names a text as a file of the folder in which it ran
         counted = _renamed(counted[0], kernel.source.path.name), counted[1]
     machine = compilers.machine_code(kernel.ptx, kernel.source, kernel.architecture, kernel.name, kernel.options)
@@ -338,7 +352,8 @@ def profile(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: 
     # As the user wrote it: the compiler gets no comments of a program, nor what the host runs.
     known = {kernel.source.path.name: kernel.source.whole or kernel.source.text, **kernel.source.includes}
     return made(kernel.name, grid, block, static + shared_mem, kernel.architecture, counted, resources=used,
-                occupancy=found, mix=mix, sources=_texts(counted[0], known), not_counted=missing)
+                occupancy=found, mix=mix, sources=_texts(counted[0], known), not_counted=missing,
+                outside=arrays.outside)
 
 
 @functools.lru_cache(256)

@@ -46,6 +46,23 @@ def test_a_profile_as_table_and_page(gpunet_command, folder):
     assert "sum += x[threadIdx.x * n + k]" in page and "// Each thread adds up a row of x." in page
 
 
+@pytest.mark.parametrize("count, outside", [(40, False), (41, True)])
+def test_a_launch_beside_its_arrays(count, outside, gpunet_command, folder):
+    arguments = (*ARGUMENTS[:-1], f"i32={count}")
+    _, text = gpunet_command("kernel", "profile", "rows.cu", *arguments, "--html", "rows.html")
+    assert ("outside of its arrays, and the counters are of that: gpunet kernel check finds" in text) == outside
+    assert ("outside of its arrays" in (folder / "rows.html").read_text()) == outside
+    _, text = gpunet_command("kernel", "profile", "rows.cu", *arguments, "--json")
+    assert json.loads(text)["outside"] == outside
+
+
+def test_a_profile_without_end_says_what_finds_the_place(gpunet_command, folder):
+    (folder / "rows.cu").write_text("__global__ void spin(volatile int* x) { while (*x == 0); }")
+    code, text = gpunet_command("kernel", "profile", "rows.cu", "--block", "32", "--arg", "i32[1]=0",
+                                "--timeout", "0.2")
+    assert code == 2 and "has not ended after 0.2 s" in text and "`gpunet kernel check` tells where it is" in text
+
+
 def test_a_profile_as_json(gpunet_command, folder):
     code, text = gpunet_command("kernel", "profile", "rows.cu", *ARGUMENTS, "--arch", "sm_75", "--json")
     found = json.loads(text)
@@ -93,7 +110,8 @@ def test_a_ptx_file_runs_and_is_profiled(gpunet_command, tmp_path):
 
 
 @pytest.mark.parametrize("change, arguments, message", [
-    ("", ("--arg", "null"), "The kernel ended its process, as an access outside of all arrays does."),
+    ("", ("--arg", "null"), "The kernel ended its process, as an access outside of all arrays does: "
+     "`gpunet ptx check` finds the line."),
     ("", (), "triple takes 1 argument (.u64 x), and --arg is given 0 times."),
     ("mul.lo.u32 %r3", ("--arg", "i32[32]"), "frobnicate.u32 is not simulated."),
     ("ret", ("--arg", "i32[32]=0"), "kernel triple: trap at triple.py:7, block (0, 0, 0), warp 0, lanes 0-31."),

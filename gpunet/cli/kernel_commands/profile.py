@@ -30,7 +30,6 @@ from gpunet.cli.kernel_commands.launching import (
 if TYPE_CHECKING:
     from gpunet.ptx import Profile
 
-_HINT = ": `gpunet kernel check` finds the line"
 _SHOWN = 20  # lines of the table; JSON and the page have all
 
 
@@ -81,7 +80,7 @@ def profile(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[in
         with waiting("Compiling and running ..."):
             block = block or (min(THREADS, function.compiled().most_threads),)
             found = ptx.profile(function, grid, block, values, shared_mem=shared,
-                                run=lambda work: run_apart(work, timeout, as_json, _HINT))
+                                run=lambda work: run_apart(work, timeout, as_json, "kernel"))
     except nvrtc.CompileError as error:
         raise UserError(str(error).replace(str(source.path), str(file))) from error
     except (nvrtc.NvrtcError, ptx.PtxError, ptx.MissingError, ptx.LaunchError, TypeError, ValueError) as error:
@@ -92,8 +91,9 @@ def profile(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[in
                                    "arguments": [each.text for each in arguments], "seed": seed})
 
 
-def run_apart(work: Callable[[], None], timeout: float, quiet: bool, hint: str = "") -> None:
-    """Work in a process of its own: an access outside of all arrays ends that, and not the command."""
+def run_apart(work: Callable[[], None], timeout: float, quiet: bool, command: str = "ptx") -> None:
+    """Work in a process of its own: an access outside of all arrays ends that, and not the command. `command`: of the
+    group "kernel" or "ptx"."""
     import multiprocessing
 
     context = multiprocessing.get_context("fork")
@@ -116,10 +116,12 @@ def run_apart(work: Callable[[], None], timeout: float, quiet: bool, hint: str =
     theirs.close()
     try:
         if not mine.poll(timeout):
-            raise UserError(f"The kernel has not ended after {timeout:g} s; --timeout allows more.")
+            raise UserError(f"The kernel has not ended after {timeout:g} s; --timeout allows more, and "
+                            f"`gpunet {command} check` tells where it is then.")
         message = mine.recv()
     except EOFError:
-        raise UserError(f"The kernel ended its process, as an access outside of all arrays does{hint}.") from None
+        raise UserError(f"The kernel ended its process, as an access outside of all arrays does: "
+                        f"`gpunet {command} check` finds the line.") from None
     finally:
         process.kill()
         process.join()
@@ -149,7 +151,7 @@ def _show(profile: Profile) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from gpunet.ptx.page import COLUMNS, by_users_lines, cells, place
+    from gpunet.ptx.page import COLUMNS, OUTSIDE, by_users_lines, cells, place
 
     console = make_console()
     if not console.is_terminal:
@@ -178,6 +180,9 @@ def _show(profile: Profile) -> None:
         console.print(Text(text))
     if profile.not_counted:
         console.print(Text(f"Not counted: the memory that {', '.join(profile.not_counted)} move.", "bold yellow"))
+    if profile.outside:
+        console.print(Text(f"{OUTSIDE}: gpunet {'kernel' if profile.resources else 'ptx'} check finds the line.",
+                           "bold yellow"))
     console.print(Text("Counted, not measured: nothing here is a time, and caches are not known.", "dim"))
 
 
