@@ -132,8 +132,8 @@ class Finding:
 
 
 def fold(found: Iterable[Finding], threads: Sequence[Set[Any]] = ()) -> list[Finding]:
-    """The same mistake (kind, lines in either order, array) once: threads of two warps stand for those of one, whose
-    mending would leave that of the others.
+    """The same mistake (kind, lines in either order, array) once: threads of two blocks stand for those of one, and
+    threads of two warps for those of one, whose mending would leave that of the others.
 
     Args:
         found: findings, possibly of several launches.
@@ -160,13 +160,20 @@ def fold(found: Iterable[Finding], threads: Sequence[Set[Any]] = ()) -> list[Fin
         together |= threads[number] if number < len(threads) else set()
         severity = "error" if "error" in (known.severity, finding.severity) else known.severity
         count = max(known.count, finding.count, len(together))
-        shown = finding if _within_warp(known) and not _within_warp(finding) else known
+        shown = finding if _breadth(finding) > _breadth(known) else known
         kept[key] = replace(shown, count=count, severity=severity, at_least=known.at_least or finding.at_least)
     for key, its in lines.items():
         if len(its) > 2:
             so = f" (so on lines {', '.join(map(str, sorted(its)))})"
             kept[key] = replace(kept[key], message=kept[key].message + so)
     return _mended_together(list(kept.values()))
+
+
+def _breadth(finding: Finding) -> int:
+    """Of the two of a race: within a warp, within a block, or in two blocks."""
+    if finding.kind != "race" or finding.other is None or _within_warp(finding):
+        return 0
+    return 2 if finding.other.block != finding.block else 1
 
 
 def _within_warp(finding: Finding) -> bool:
@@ -329,7 +336,7 @@ def remedy_of(finding: Finding) -> str | None:
             kind = "race on one line within a warp" if within_warp else "race on one line"
         elif within_warp:
             kind = "race within a warp"
-    if kind in ("race", "race between blocks") and "of the cluster" in finding.message:
+    if finding.kind == "race" and "of the cluster" in finding.message:
         kind = "race in a cluster"
     if kind == "limit" and finding.message.startswith("the stack"):
         kind = "limit with a stack"
