@@ -1,5 +1,7 @@
 """Function transforms against PyTorch's: values, structures, errors, and what is put into each other."""
 
+from collections import defaultdict
+
 import numpy as np
 import pytest
 
@@ -55,12 +57,16 @@ PROGRAMS = {
         {"a": {"b": t(Y)}, "c": [t(X)]}, t(X)),
     "grad with aux": lambda lib, f, t: f.grad(lambda x: ((x**2).sum(), {"y": x * 2}), has_aux=True)(t(X)),
     "grad by name": lambda lib, f, t: f.grad(lambda x, *, y: (x * y).sum())(t(X), y=t(Y)),
+    "grad by a defaultdict": lambda lib, f, t: f.grad(lambda d: (d["a"] * d["a"]).sum())(defaultdict(list, a=t(Y))),
     "grad of a constant": lambda lib, f, t: f.grad(lambda x: t(S) * 2)(t(X)),
     "grad_and_value": lambda lib, f, t: f.grad_and_value(lambda x: ((x**2).sum(), x), has_aux=True)(t(X)),
     "third derivative": lambda lib, f, t: f.grad(f.grad(f.grad(lambda x: x**4 + x.sin())))(t(S)),
     "grad of another argument in a grad": lambda lib, f, t: f.grad(
         lambda x: (f.grad(lambda y: x * y * y)(x) * x))(t(S)),
     "no_grad outside": lambda lib, f, t: lib.no_grad()(f.grad(scalar(lib)))(t(X), t(Y)),
+    "inference_mode outside": lambda lib, f, t: lib.inference_mode()(lambda x, y: (
+        f.hessian(scalar(lib))(x[1:], y * 1), f.jvp(vector(lib), (x * 1, y), (x, y * 1)), f.jacfwd(vector(lib))(x, y),
+        f.vmap(f.grad(scalar(lib)), (0, None))(x, y)))(t(X), t(Y)),
     "vjp": lambda lib, f, t: f.vjp(vector(lib), t(X), t(Y))[1](t(Y[:2])),
     "vjp twice": lambda lib, f, t: [g(t(Y[:2])) for g in [f.vjp(vector(lib), t(X), t(Y))[1]] * 2],
     "vjp of a structure": lambda lib, f, t: f.vjp(lambda x: {"a": (x * 2, x.sum())}, t(Y))[1](
@@ -72,6 +78,7 @@ PROGRAMS = {
                                                   ({"a": t(Y)},)),
     "jvp with aux": lambda lib, f, t: f.jvp(lambda x: (x * 2, x), (t(Y),), (t(Y),), has_aux=True),
     "jvp of a constant": lambda lib, f, t: f.jvp(lambda x: t(S) * 2, (t(Y),), (t(Y),)),
+    "jvp of integers": lambda lib, f, t: f.jvp(lambda x: (x.argmax(), x * 2, x > 0), (t(Y),), (t(Y),)),
     "grad through a jvp": lambda lib, f, t: f.grad(lambda x: f.jvp(lambda y: y**3, (x,), (x * 2,))[1].sum())(t(Y)),
     "linearize": lambda lib, f, t: [f.linearize(vector(lib), t(X), t(Y))[0],
                                     f.linearize(vector(lib), t(X), t(Y))[1](t(X), t(Y))],
@@ -90,6 +97,7 @@ PROGRAMS = {
     "hessian by both": lambda lib, f, t: f.hessian(scalar(lib), (0, 1))(t(X), t(Y)),
     "vmap": lambda lib, f, t: f.vmap(lib.dot)(t(X), t(X[::-1].copy())),
     "vmap over other dimensions": lambda lib, f, t: f.vmap(lib.mul, in_dims=(1, None), out_dims=-1)(t(X), t(Y[:2])),
+    "vmap of one result in a tuple of dimensions": lambda lib, f, t: f.vmap(lambda x: x * 2, out_dims=(1,))(t(X)),
     "vmap of structures": lambda lib, f, t: f.vmap(lambda d, n: {"s": d["a"].sum(), "p": [d["b"] * n]},
                                                    in_dims=({"a": 0, "b": None}, None))({"a": t(X), "b": t(Y)}, 3),
     "vmap in vmap": lambda lib, f, t: f.vmap(f.vmap(lambda x, y: x * y), in_dims=(0, None))(t(X), t(Y)),
@@ -117,6 +125,8 @@ def test_is_pytorchs(name):
     lambda f, t: f.vmap(lambda x: x, in_dims=None)(t(Y)), lambda f, t: f.vmap(lambda x, y: x, in_dims=(0,))(t(Y), t(Y)),
     lambda f, t: f.vmap(lambda x: x, in_dims=2)(t(Y)), lambda f, t: f.vmap(lambda x, n: x)(t(Y), 3),
     lambda f, t: f.vmap(lambda x: x, chunk_size=0)(t(Y)), lambda f, t: f.vmap(lambda x: x, randomness="x")(t(Y)),
+    lambda f, t: f.grad(lambda x: x.sum(), ())(t(Y)), lambda f, t: f.jacrev(lambda x: x, chunk_size=0)(t(Y)),
+    lambda f, t: f.vjp(lambda x: x.argmax(), t(Y)), lambda f, t: f.jacrev(lambda x: x > 0)(t(Y)),
     lambda f, t: f.vmap(lambda: 1)(), lambda f, t: f.vmap(lambda x: x, out_dims=(0, 1))(t(Y)),
 ])
 def test_errors_are_pytorchs(call):

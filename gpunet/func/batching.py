@@ -109,7 +109,8 @@ def _in_dims(name: str, in_dims: Any, args: tuple[Any, ...], leaves: list[Any]) 
 
 
 def _joined(name: str, results: list[Any], out_dims: Any, size: int) -> Any:
-    dims = spread(out_dims, results[0])
+    one = is_tensor(results[0]) and isinstance(out_dims, tuple) and len(out_dims) == 1  # PyTorch takes (0,), too
+    dims = spread(out_dims[0] if one else out_dims, results[0])
     if dims is None:
         raise ValueError(f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the "
                          f"structure of `outputs`. out_dims has structure {structure(out_dims)} but outputs has "

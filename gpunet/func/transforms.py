@@ -7,13 +7,14 @@ backward passes, one by one: Jacobians take one for each row or column.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from functools import wraps
 from typing import Any
 
 from gpunet.dispatch import is_tensor
 from gpunet.engine.differentiate import grad as gradients_of
 from gpunet.engine.graph import Slot, source
-from gpunet.engine.modes import enable_grad, is_grad_enabled
+from gpunet.engine.modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled
 from gpunet.func.trees import leaves_of, mapped, rebuilt, structure
 from gpunet.ops.creation import zeros_like
 from gpunet.ops.join import stack
@@ -115,7 +116,7 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
     """
     with _Followed(primals, tuple(range(len(primals)))) as call:
         out, aux = _with_aux("vjp(f, *primals)", func(*call.args), has_aux)
-        outputs = _only_tensors("vjp(f, *primals)", out)
+        outputs = _only_floating("vjp(f, *primals)", out)
         outlives = call.outlives(outputs)
 
     def function(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
@@ -197,7 +198,7 @@ def jacrev(func: Function, argnums: Numbers = 0, *, has_aux: bool = False, chunk
         func: the function, of tensors or of nested tuples, lists and dictionaries of them.
         argnums: by which of its arguments, counted from 0: a number, or a tuple of numbers.
         has_aux: `func` returns a pair, of which only the first is differentiated; so does the new function.
-        chunk_size: how many rows PyTorch computes at once, which changes nothing here.
+        chunk_size: how many rows PyTorch computes at once, which changes nothing here; at least 1.
 
     Shape:
         (*output's shape, *input's shape).
@@ -214,13 +215,15 @@ def jacrev(func: Function, argnums: Numbers = 0, *, has_aux: bool = False, chunk
         tensor([[2., 0.],
                 [0., 4.]])
     """
+    if chunk_size is not None and chunk_size <= 0:
+        raise ValueError("jacrev: `chunk_size` should be greater than 0.")
     name = "vjp(f, *primals)"
 
     @wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         with _Followed(args, argnums) as call:
             out, aux = _with_aux(name, func(*call.args, **kwargs), has_aux)
-            again = call.outlives(_only_tensors(name, out))
+            again = call.outlives(_only_floating(name, out))
 
             def rows(y: Tensor) -> Any:
                 parts = y.reshape(-1)
@@ -315,6 +318,8 @@ class _Followed:
         numbers: Any = (argnums,) if isinstance(argnums, int) else argnums
         if not isinstance(numbers, tuple) or not all(isinstance(n, int) for n in numbers):
             raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
+        if not numbers and args:
+            raise RuntimeError("argnums must be non-empty")
         for n in numbers:
             if not -len(args) <= n < len(args):
                 raise RuntimeError(f"Got argnum={n}, but only {len(args)} positional inputs")
@@ -323,14 +328,16 @@ class _Followed:
             raise RuntimeError(f"argnums elements must be unique, got {argnums}")
 
     def __enter__(self) -> _Followed:
-        self._mode = enable_grad()
-        self._mode.__enter__()
+        self._mode, inference = ExitStack(), is_inference_mode_enabled()
+        if inference:
+            self._mode.enter_context(inference_mode(False))
+        self._mode.enter_context(enable_grad())
         try:
-            args = list(self._given)
+            args = [mapped(_recordable, x) for x in self._given] if inference else list(self._given)
             for n in self._numbers:
                 args[n] = mapped(self._own, args[n])
         except BaseException:
-            self._mode.__exit__(None, None, None)
+            self._mode.close()
             raise
         self.args, self._inputs = tuple(args), tuple(args[n] for n in self._numbers)
         self.leaves = leaves_of(self._inputs)
@@ -342,7 +349,9 @@ class _Followed:
     def _own(self, x: Any) -> Tensor:
         if not is_tensor(x):
             raise ValueError(f"Thing passed to transform API must be Tensor, got {type(x)}")
-        return x.view_as(x) if self._outside and x.requires_grad else x.detach().requires_grad_()
+        if self._outside and x.requires_grad:
+            return x.view_as(x)
+        return _recordable(x).detach().requires_grad_()
 
     def outlives(self, outputs: Iterable[Tensor]) -> bool:
         """Whether something outside can be differentiated by what outputs depend on: then so must be the gradients."""
@@ -356,6 +365,11 @@ class _Followed:
         """A result for each input, as they were given."""
         found = rebuilt(self._inputs, leaves)
         return found[0] if self._single else found
+
+
+def _recordable(x: Any) -> Any:
+    """A copy of what was made in inference mode, which could not take part in a backward pass."""
+    return x.clone() if is_tensor(x) and x.is_inference() else x
 
 
 def _reaches_others(outputs: Iterable[Tensor], own: set[int]) -> bool:
@@ -392,7 +406,7 @@ class _Linear:
             out, aux = _with_aux(name, func(*self.call.args, **kwargs or {}), has_aux)
             self.outputs = _only_tensors(name, out)
             self._outlives = self.call.outlives(self.outputs)
-            self._vectors = [zeros_like(y.detach()).requires_grad_() for y in self.outputs]
+            self._vectors = [zeros_like(y.detach()).requires_grad_(y.is_floating_point()) for y in self.outputs]
             self._products = _gradients(self.outputs, self.call.leaves, self._vectors, True)
         self.value, self.aux = self.call.released(out), self.call.released(aux)
 
@@ -413,7 +427,8 @@ class _Linear:
 
     def _derivatives(self, products: list[Tensor], vectors: list[Tensor]) -> list[Tensor]:
         again = is_grad_enabled() and (self._outlives or any(v.requires_grad for v in vectors))
-        return _gradients(products, self._vectors, vectors, again, True)
+        found = iter(_gradients(products, [v for v in self._vectors if v.requires_grad], vectors, again, True))
+        return [next(found) if v.requires_grad else v for v in self._vectors]  # integers do not change: zeros
 
 
 def _gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], vectors: Sequence[Tensor] | None,
@@ -440,6 +455,15 @@ def _only_tensors(name: str, out: Any) -> list[Tensor]:
     for y in leaves:
         if not is_tensor(y):
             raise RuntimeError(f"{name}: expected f(*primals) to return only tensors, got unsupported type {type(y)}")
+    return leaves
+
+
+def _only_floating(name: str, out: Any) -> list[Tensor]:
+    leaves = _only_tensors(name, out)
+    for y in leaves:
+        if not y.is_floating_point():
+            raise RuntimeError(f"vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got Tensor "
+                               f"with dtype {y.dtype}")
     return leaves
 
 

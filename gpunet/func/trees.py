@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from typing import Any
 
 
@@ -16,8 +17,9 @@ def _parts(tree: Any) -> list[Any] | None:
 def _made(tree: Any, parts: Sequence[Any]) -> Any:
     """A container like `tree` of other parts."""
     if isinstance(tree, dict):
-        made = dict(zip(tree, parts, strict=True))
-        return made if type(tree) is dict else type(tree)(made)
+        made = copy(tree)  # of its class, with what else it holds, such as the default of a defaultdict
+        made.update(zip(tree, parts, strict=True))
+        return made
     return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
 
 
