@@ -256,7 +256,7 @@ def broadcast_all(*values: Tensor | float) -> tuple[Tensor, ...]:
     like = next((value for value in values if isinstance(value, Tensor)), None)
     dtype, device = (get_default_dtype(), None) if like is None else (like.dtype, like.device)
     return broadcast_tensors(*[value if isinstance(value, Tensor) else
-                               creation.tensor(float(value), dtype=dtype, device=device) for value in values])
+                               creation.full((), float(value), dtype=dtype, device=device) for value in values])
 
 
 def sum_rightmost(value: Tensor, dims: int) -> Tensor:

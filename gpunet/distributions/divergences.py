@@ -9,9 +9,9 @@ from gpunet.distributions.continuous import Exponential, Laplace, Normal, Unifor
 from gpunet.distributions.counts import Binomial, Geometric, Poisson
 from gpunet.distributions.discrete import Bernoulli
 from gpunet.distributions.gamma import Beta, Gamma
-from gpunet.distributions.heavy_tailed import Cauchy, HalfNormal, Pareto
+from gpunet.distributions.heavy_tailed import Cauchy, HalfCauchy, HalfNormal, Pareto
 from gpunet.distributions.kl import kl_divergence, register_kl
-from gpunet.distributions.powers import EULER, Gumbel
+from gpunet.distributions.powers import EULER, Gumbel, InverseGamma
 from gpunet.distributions.transformed_distribution import TransformedDistribution
 from gpunet.ops.compare import where
 from gpunet.ops.creation import full_like
@@ -44,7 +44,9 @@ def _(p: Geometric, q: Geometric) -> Tensor:
 
 
 @register_kl(HalfNormal, HalfNormal)
-def _(p: HalfNormal, q: HalfNormal) -> Tensor:
+@register_kl(HalfCauchy, HalfCauchy)
+@register_kl(InverseGamma, InverseGamma)
+def _(p: HalfNormal | HalfCauchy | InverseGamma, q: HalfNormal | HalfCauchy | InverseGamma) -> Tensor:
     return kl_divergence(p.base_dist, q.base_dist)
 
 

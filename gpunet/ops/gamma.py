@@ -121,8 +121,8 @@ def gammainc_op(xp, out, a, x):
     size = xp.empty(a.shape, FLOAT64_NP)
     approximation.lgamma(xp, size, b)
     front = xp.exp(b * xp.log(x) - x - size)
-    out[...] = xp.where(x <= 0, 0, xp.where(a > _MANY, _temme(xp, a, x), xp.where(small, front * total,
-                                                                                1 - front * fraction)))
+    found = xp.where(a > _MANY, _temme(xp, a, x), xp.where(small, front * total, 1 - front * fraction))
+    out[...] = xp.where(x <= 0, 0, xp.where(x == math.inf, 1, found))
 
 
 def _temme(xp, a, x):

@@ -193,6 +193,35 @@ def test_divergences_of_discrete_distributions(name):
     equal(mine, expected)
 
 
+def test_divergences_where_pytorch_has_none():
+    """Of |x| and of 1 / x they are those of x; PyTorch answers only where both distributions are the same."""
+    for name, base, (p, q) in (("HalfCauchy", "Cauchy", (({"scale": A}, {"scale": B}))),
+                               ("InverseGamma", "Gamma", ({"concentration": A, "rate": B},
+                                                          {"concentration": A + 1, "rate": B * 2}))):
+        left, right = (build(gpunet, name, each)[0] for each in (p, q))
+        if name == "HalfCauchy":
+            p, q = ({"loc": 0.0, **each} for each in (p, q))
+        equal(ours.kl_divergence(left, right),
+              theirs.kl_divergence(*(build(torch, base, each)[0] for each in (p, q))))
+
+
+def test_cdf_of_infinity():
+    for name, parameters in (("Gamma", {"concentration": A, "rate": B}), ("Chi2", {"df": A * 200})):
+        equal(build(gpunet, name, parameters)[0].cdf(gpunet.tensor(np.array([np.inf] * 3))),
+              build(torch, name, parameters)[0].cdf(torch.tensor(np.array([np.inf] * 3))))
+    tiny = gpunet.tensor([1e-310], dtype=gpunet.float64)  # 1 / x is infinite
+    assert ours.InverseGamma(2.0, 1.0).cdf(tiny).tolist() == [0.0]
+
+
+def test_numbers_in_a_recorded_step():
+    """Parameters that are numbers stand in the recording."""
+    function = gpunet.compile(lambda a: ours.StudentT(3.0, 0.5, a).log_prob(a) + ours.Normal(0.0, a).log_prob(a))
+    for k in range(3):
+        a = torch.tensor(A + k)
+        equal(function(gpunet.tensor(A + k)),
+              theirs.StudentT(3.0, 0.5, a).log_prob(a) + theirs.Normal(0.0, a).log_prob(a))
+
+
 def test_independent():
     values = np.random.default_rng(0).normal(size=(5, 2, 3))
     for dims in (0, 1, 2):
