@@ -11,6 +11,8 @@ from gpunet.ops.inverse import check_matrices, turned
 from gpunet.ops.linalg import solve_triangular
 from gpunet.ops.lu import (
     LUResult,
+    check_pivots,
+    check_right_side,
     check_solve,
     lower_of,
     lu_factor_op,
@@ -33,21 +35,20 @@ def lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: tuple[Tensor
     Args:
         A: matrix, or batch of matrices [..., m, n], of type float32 or float64.
         pivot: exchange rows, so that the largest number of a column is divided by.
-        get_infos: also return where U has a 0 on its diagonal, in place of an error.
+        get_infos: also return where U has a 0 on its diagonal, which is no error.
         out: the tensors that receive the results.
 
     Returns:
         Tuple (LU, pivots) as of `linalg.lu_factor`; with `get_infos` also the info of `linalg.lu_factor_ex`.
 
     Raises:
-        LinAlgError: without `get_infos`, U has a 0 on its diagonal (on a GPU there is no error).
         RuntimeError: the type is not float32 or float64.
 
     Example:
         >>> gpunet.lu(gpunet.tensor([[1.0, 2.0], [4.0, 2.0]]))[1]
         tensor([2, 2], dtype=gpunet.int32)
     """
-    packed, pivots = lu_factor_op(A, pivot=pivot, checked=not get_infos)
+    packed, pivots = lu_factor_op(A, pivot=pivot, checked=False)
     return deliver((packed, pivots, zero_of(packed)) if get_infos else (packed, pivots), out, "lu")
 
 
@@ -65,6 +66,9 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
     Returns:
         Named tuple (P, L, U) with A = P L U: [..., m, m], [..., m, k] and [..., k, n] with k = min(m, n).
 
+    Raises:
+        RuntimeError: the pivots are not of type int32, or do not fit.
+
     Example:
         >>> gpunet.lu_unpack(*gpunet.linalg.lu_factor(gpunet.tensor([[1.0, 2.0], [4.0, 2.0]]))).L
         tensor([[1.0000, 0.0000],
@@ -73,6 +77,8 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
     def empty():
         return LU_data.new_empty((0,))
 
+    if unpack_pivots:
+        check_pivots("lu_unpack", LU_data, LU_pivots)
     p = permutation_matrix(LU_pivots, LU_data._array.shape[-2], LU_data.dtype) if unpack_pivots else empty()
     lower, upper = (lower_of(LU_data), upper_of(LU_data)) if unpack_data else (empty(), empty())
     return deliver(LUResult(p, lower, upper), out, "lu_unpack", exact=True)
@@ -171,11 +177,12 @@ def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False, *, out: T
         tensor([[1.],
                 [1.]])
     """
+    check_matrices("cholesky_solve", input2._array)
+    check_right_side("cholesky_solve", "input2", input2, input)
     return deliver(_by_factor(input, input2, upper), out, "cholesky_solve")
 
 
 def _by_factor(b: Tensor, factor: Tensor, upper: bool) -> Tensor:
-    check_matrices("cholesky_solve", factor._array)
     lower = turned(factor) if upper else factor
     return solve_triangular(turned(lower), solve_triangular(lower, b, upper=False), upper=True)
 

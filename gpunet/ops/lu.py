@@ -101,6 +101,9 @@ def order_op(xp, out, pivots, *, rows, inverse):
     out[...] = xp.arange(rows)
     count = math.prod(pivots.shape[:-1])
     order, exchanged = out.reshape(count, rows), pivots.reshape(count, pivots.shape[-1])
+    if xp is np and pivots.size and not 1 <= pivots.min() <= pivots.max() <= rows:
+        raise RuntimeError(f"lu: pivots must be from 1 to {rows}, the number of rows, got {pivots.min()} to "
+                           f"{pivots.max()}; pass those that lu_factor returned")
     each, steps = xp.arange(count), range(pivots.shape[-1])
     for j in reversed(steps) if inverse else steps:
         other = exchanged[:, j] - 1
@@ -153,15 +156,26 @@ def _rows_in_order(x, order):
 def check_solve(name, packed, pivots, b, left=True):
     """RuntimeError for what does not fit each other."""
     check_matrices(name, packed._array)
-    n = packed._array.shape[-1]
-    if pivots._array.dtype != INT32_NP or pivots._array.shape != packed._array.shape[:-1]:
-        raise RuntimeError(f"{name}: expected pivots of type int32 and shape {packed._array.shape[:-1]}, got "
-                           f"{pivots.dtype} and {pivots._array.shape}")
-    if b._array.dtype != packed._array.dtype:
-        raise RuntimeError(f"{name}: LU has type {packed.dtype}, B {b.dtype}; convert one with .to(dtype)")
+    check_pivots(name, packed, pivots)
+    check_right_side(name, "LU", packed, b, left)
+
+
+def check_pivots(name, packed, pivots):
+    """RuntimeError for pivots that are not those of a packed decomposition."""
+    shape = *packed._array.shape[:-2], min(packed._array.shape[-2:])
+    if pivots._array.dtype != INT32_NP or pivots._array.shape != shape:
+        raise RuntimeError(f"{name}: expected pivots of type int32 and shape {shape}, got {pivots.dtype} and "
+                           f"{pivots._array.shape}; pass those that lu_factor returned")
+
+
+def check_right_side(name, what, factor, b, left=True):
+    """RuntimeError for right sides of another type than the factor `what`, or of another size."""
+    n = factor._array.shape[-1]
+    if b._array.dtype != factor._array.dtype:
+        raise RuntimeError(f"{name}: {what} has type {factor.dtype}, B {b.dtype}; convert one with .to(dtype)")
     if b._array.ndim < 2 or b._array.shape[-2 if left else -1] != n:
-        raise RuntimeError(f"{name}: B of shape {b._array.shape} does not fit LU of shape {packed._array.shape}: it "
-                           f"needs two dimensions and {n} {'rows' if left else 'columns'}")
+        raise RuntimeError(f"{name}: B of shape {b._array.shape} does not fit {what} of shape {factor._array.shape}: "
+                           f"it needs two dimensions and {n} {'rows' if left else 'columns'}")
 
 
 # ---- as torch.linalg has it ----------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ _INT32 = np.dtype("int32")
 
 
 def _of_one_type(x, values):
+    if not hasattr(x, "dtype") or not hasattr(values, "dtype"):
+        raise TypeError("heaviside: input and values must both be tensors; make one of a number with gpunet.tensor")
     if x.dtype != values.dtype:
         raise RuntimeError(f"heaviside: input has type {public(x.dtype)}, values {public(values.dtype)}; convert one "
                            "with .to(dtype)")

@@ -272,6 +272,8 @@ EXCEPTIONS: dict[str, str] = {
     # ----
     # activation and losses
     "nn.functional.sigmoid.out": "it is the function gpunet.sigmoid",
+    "special.softmax.out": "it is the function gpunet.softmax",
+    "special.log_softmax.out": "it is the function gpunet.log_softmax",
     "nn.functional.threshold.out": "it is the function gpunet.threshold",
     **{f"nn.functional.elu_.{name}": "PyTorch does not document it" for name in ("scale", "input_scale")},
     # ----

@@ -30,6 +30,14 @@ error("x @ y", "matmul: both tensors need at least 1 dimension, got 0 and 1; use
 error("mm(x, y)", r"mm: expected tensors of 2 dimensions, got shape \(3,\)", x=f(3), y=f(3, 2))
 error("bmm(x, y)", "bmm: batch sizes 2 and 3 differ", x=f(2, 1, 1), y=f(3, 1, 1))
 error("dot(x, y)", r"dot: expected two vectors, got shapes \(2, 2\) and \(2,\)", x=f(2, 2), y=f(2))
+error("lu_unpack(linalg.lu_factor(x)[0], linalg.lu_factor(x)[1] - 1)", "lu: pivots must be from 1 to 2", x=f(2, 3))
+error("linalg.lu_solve(linalg.lu_factor(x)[0], linalg.lu_factor(x)[1] + 2, x)", "lu: pivots must be from 1 to 2",
+      x=f(2, 2))
+error("lu_unpack(linalg.lu_factor(x)[0], linalg.lu_factor(x)[1].long())", "lu_unpack: expected pivots of type int32",
+      x=f(2, 2))
+error("cholesky_solve(x, y)", r"cholesky_solve: B of shape \(3, 2\) does not fit input2 of shape \(2, 2\)",
+      x=f(3, 2), y=f(2, 2))
+error("heaviside(x, 1)", "heaviside: input and values must both be tensors", x=f(2))
 error("linear(x, w)",
       r"linear: an input of shape \(4, 2\) does not fit a weight of shape \(5, 3\).*last size must be in_features",
       x=f(4, 2), w=f(5, 3))
