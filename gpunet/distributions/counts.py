@@ -300,7 +300,8 @@ class Multinomial(Distribution):
         validate_args: whether parameters and values are checked; None: the default, see `Distribution`.
 
     Raises:
-        ValueError: both or none of `probs` and `logits` are given, or they have no dimension, or a weight is negative.
+        ValueError: both or none of `probs` and `logits` are given, or they have no dimension, or a weight or the count
+            is negative.
         NotImplementedError: `total_count` is not one number.
 
     Examples:
@@ -315,6 +316,8 @@ class Multinomial(Distribution):
                  validate_args: bool | None = None) -> None:
         if not isinstance(total_count, int):
             raise NotImplementedError("inhomogeneous total_count is not supported")
+        if total_count < 0:
+            raise ValueError(f"Multinomial: total_count must not be negative, got {total_count}")
         self.total_count = total_count
         self._categorical = Categorical(probs, logits, validate_args)
         super().__init__(self._categorical.batch_shape, self._categorical.param_shape[-1:], validate_args)

@@ -9,6 +9,7 @@ import numpy as np
 from gpunet.dispatch import op
 from gpunet.dtypes import HALF_TYPES, public
 from gpunet.ops import pointwise
+from gpunet.ops.conditions import eq_op, where_op
 from gpunet.ops.elementary import ldexp_op, zeros_like_gradient
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import accumulator, binary, floating, refuse_integers
@@ -52,8 +53,8 @@ def nextafter_op(xp, out, x, y):
 
 
 @nextafter_op.gradient
-def _(g, _result, _x, _y):
-    return g, lambda: zeros_like_gradient(g)
+def _(g, _result, x, y):
+    return lambda: where_op(eq_op(x, y), 0.0, g), lambda: zeros_like_gradient(g)  # as PyTorch's
 
 
 def _mantissa_and_exponent(x):

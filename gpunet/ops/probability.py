@@ -39,8 +39,17 @@ def _declare(name, gradient):
 
 ndtr_op = _declare("ndtr", lambda g, _, x: (g * exp_op(x * x * -0.5) / _SQRT_2_PI,))
 ndtri_op = _declare("ndtri", lambda g, y, _x: (g * exp_op(y * y * 0.5) * _SQRT_2_PI,))
-log_ndtr_op = _declare("log_ndtr", lambda g, y, x: (g * exp_op(x * x * -0.5 - y) / _SQRT_2_PI,))
 erfcx_op = _declare("erfcx", lambda g, y, x: (g * (2 * x * y - 2 / math.sqrt(math.pi)),))
+
+
+def _log_ndtr_gradient(g, y, x):
+    """exp(-x^2 / 2 - y) / sqrt(2 pi), in whose exponent large numbers cancel where x is far below 0: there by erfcx."""
+    low, below = x.clamp(max=0), x < 0
+    above = exp_op(x.clamp(min=0) ** 2 * -0.5 - where_op(below, 0.0, y)) / _SQRT_2_PI
+    return (g * where_op(below, math.sqrt(2 / math.pi) / erfcx_op(low * -math.sqrt(0.5)), above),)
+
+
+log_ndtr_op = _declare("log_ndtr", _log_ndtr_gradient)
 entr_op = _declare("entr", lambda g, _, x: (g * (-log_op(x) - 1),))
 
 

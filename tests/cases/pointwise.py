@@ -123,9 +123,9 @@ each("heaviside(x, y)", dict(x=EDGES, y=given("value", 0.5)), dict(x=given("valu
      dict(x=f(0), y=f(1)), second=False, differences=False, torch=False)
 each("heaviside(x, y)", dict(x=replace(EDGES, grad=False), y=given("value", 0.5, grad=False)))
 each("heaviside(x, y)", dict(x=given("value", 0, 1, 0), y=given("value", 1, 0, 3)), dtypes=(*INTS, "bool"))
-each("nextafter(x, y)", dict(x=EDGES, y=given("value", 2.0)), dict(x=f(2, 3), y=f(3)), second=False, differences=False)
-each("nextafter(x, y)", *[dict(x=replace(EDGES, grad=False), y=y) for y in (
-    given("value", -inf, grad=False), replace(EDGES, grad=False))])  # PyTorch's gradient is 0 here and there
+each("nextafter(x, y)", *[dict(x=EDGES, y=y) for y in (given("value", 2.0), given("value", -inf), EDGES)],
+     dict(x=f(2, 3), y=f(3)), dict(x=given("value", 0.0, 1.0, 2.0), y=given("value", -0.0, 1.0, 3.0)), second=False,
+     differences=False)
 each("frexp(x)", dict(x=EDGES), dict(x=f(2, 3)), dict(x=f(0)), differences=False)
 each(["isposinf(x)", "isneginf(x)", "isreal(x)"], dict(x=EDGES), dict(x=f(2, 3, low=0, high=1)),
      dtypes=("float32", "float16", "int64", "bool"))

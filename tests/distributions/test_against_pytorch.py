@@ -334,6 +334,8 @@ def test_multinomial(make):
     assert (drawn.sum(-1) == a.total_count).all() and (drawn >= 0).all()
     with pytest.raises(NotImplementedError, match="inhomogeneous total_count"):
         ours.Multinomial(gpunet.tensor(2.0), gpunet.tensor(V))
+    with pytest.raises(ValueError, match="total_count must not be negative, got -1"):
+        ours.Multinomial(-1, gpunet.tensor(V))
 
 
 @pytest.mark.parametrize("make", [

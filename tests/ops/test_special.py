@@ -24,3 +24,16 @@ def test_values_are_scipys(name, ours, theirs, x):
     # Near a zero of lgamma and digamma the relative error means little: there the absolute one counts.
     np.testing.assert_allclose(ours(gpunet.tensor(x)).numpy(), theirs(x), rtol=1e-12,
                                atol=1e-12 if name in ("lgamma", "digamma") else 0)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_slope_of_log_ndtr_far_below_0(kind):
+    """Of both orders; PyTorch's is wrong there."""
+    at = -(10.0 ** np.arange(-1, 4))
+    x = gpunet.tensor(at, dtype=getattr(gpunet, kind)).requires_grad_()
+    slope, = gpunet.autograd.grad(gpunet.special.log_ndtr(x).sum(), x, create_graph=True)
+    curve, = gpunet.autograd.grad(slope.sum(), x)
+    expected = np.sqrt(2 / np.pi) / special.erfcx(-at / np.sqrt(2))
+    np.testing.assert_allclose(slope.detach().numpy(), expected, rtol=1e-6 if kind == "float32" else 1e-13)
+    near = slice(3) if kind == "float32" else slice(None)
+    np.testing.assert_allclose(curve.numpy()[near], (-expected * (at + expected))[near], rtol=2e-3)
