@@ -173,6 +173,14 @@ def successors(all_blocks: list[Block]) -> list[list[int]]:
             for block in all_blocks]
 
 
+def predecessors(all_blocks: list[Block]) -> list[list[int]]:
+    before: list[list[int]] = [[] for _ in all_blocks]
+    for number, following in enumerate(successors(all_blocks)):
+        for each in following:
+            before[each].append(number)
+    return before
+
+
 def reached(after: list[list[int]], start: list[int], stop: int = -1) -> set[int]:
     """The blocks on all ways from some blocks on, not beyond `stop`."""
     found, todo = set(), list(start)
@@ -312,11 +320,8 @@ def _may_end(block: Block) -> bool:
 
 def dominators(all_blocks: list[Block]) -> list[int]:
     """Of each block the blocks through which every way to it leads, as bits, itself among them."""
-    after, count = successors(all_blocks), len(all_blocks)
-    before: list[list[int]] = [[] for _ in all_blocks]
-    for number, following in enumerate(after):
-        for each in following:
-            before[each].append(number)
+    count = len(all_blocks)
+    before = predecessors(all_blocks)
     everything = (1 << count) - 1
     sets = [1] + [everything] * (count - 1)
     changed = True

@@ -68,6 +68,7 @@ class Lowering(Ways):
                       if plain else {})
         self.own = alone.OneLane(self, self.loops)
         self.is_alone = False  # the code is for one lane
+        self.waiting = self._waiting()
         self.come: dict[int, list[tuple[Value, str]]] = {}  # lanes that come to these, and the label from which
         self.changed: set[Register] = set()
         self.full = False  # the mask is known to have all lanes
@@ -461,7 +462,7 @@ class Lowering(Ways):
             if to <= number and to in self.straight:
                 return self._straight(to, taken)
             self.wait_at(to, taken)
-            return b.jump("dispatch")
+            return self._dispatch(to)
         yes, no = b.fresh("yes"), b.fresh("no")
         b.branch(predicate, yes, no)
         b.label(yes)
@@ -497,14 +498,12 @@ class Lowering(Ways):
             if self.number in self.facts.apart and to in self.straight and to <= self.number:
                 return self._straight(to, self.mask)
             self.wait_at(to, self.mask)
-            b.jump("dispatch")
+            self._dispatch(to)
         elif to > self.number:
             b.jump(f"B{to}")
         else:
             again, rest = b.fresh("again"), b.fresh("rest")
-            fuel = b.sub(b.load("%fuel", "i32"), 1)
-            b.store(fuel, "%fuel")
-            b.branch(b.compare("sgt", fuel, 0), again, rest)
+            b.branch(b.compare("sgt", self._spend(to), 0), again, rest)
             b.label(again)
             b.jump(f"B{to}")
             b.label(rest)

@@ -66,10 +66,7 @@ def find(all_blocks: list[flow.Block], facts: uniform.Facts, every_branch: bool,
             that, so that no closed region has such a block.
     """
     after, meeting, over = flow.successors(all_blocks), flow.post_dominators(all_blocks), flow.dominators(all_blocks)
-    before: list[list[int]] = [[] for _ in all_blocks]
-    for number, following in enumerate(after):
-        for each in following:
-            before[each].append(number)
+    before = flow.predecessors(all_blocks)
     dominator = [flow.immediate_dominator(over, number) for number in range(len(all_blocks))]
     parting = ([number for number, block in enumerate(all_blocks)
                 if block.end is not None and block.end.opcode == "bra" and block.end.guard is not None]

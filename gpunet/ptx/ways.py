@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from gpunet.ptx import flow, layout
+from gpunet.ptx import flow, layout, uniform
 from gpunet.ptx.emit import Builder, Value, constant
 from gpunet.ptx.layout import Warp
 from gpunet.ptx.model import Instruction
 
 if TYPE_CHECKING:
-    from gpunet.ptx import model, regions, uniform
+    from gpunet.ptx import model, regions
     from gpunet.ptx.context import Kernel
     from gpunet.ptx.lower import Lowering
 
@@ -30,6 +30,7 @@ class Ways:
     masks: dict[int, Value]
     given: dict[int, Value]
     come: dict[int, list[tuple[Value, str]]]
+    waiting: frozenset[tuple[int, int]]
     barriers: dict[int, list[Instruction]]
     words: int
     ready: int
@@ -148,15 +149,35 @@ class Ways:
         again, round_, rest = b.fresh("again"), b.fresh("round"), b.fresh("rest")
         b.branch(b.compare("ne", lanes, 0), again, "dispatch")
         b.label(again)
-        fuel = b.sub(b.load("%fuel", "i32"), 1)
-        b.store(fuel, "%fuel")
-        b.branch(b.compare("sgt", fuel, 0), round_, rest)
+        b.branch(b.compare("sgt", self._spend(to), 0), round_, rest)
         b.label(round_)
         self.come[to].append((lanes, round_))
         b.jump(f"B{to}")
         b.label(rest)
         self.wait_at(to, lanes)
         b.jump("dispatch")
+
+    def _waiting(self) -> frozenset[tuple[int, int]]:
+        """The branches back, from block to block, of loops in which a lane may wait for what others do."""
+        before = flow.predecessors(self.blocks)
+        may_wait = [any(map(uniform.may_wait, block.body)) for block in self.blocks]
+        return frozenset((number, to) for to, back in enumerate(before) for number in back
+                         if number >= to and any(may_wait[each] for each in {to} | flow.reached(before, [number], to)))
+
+    def _spend(self, to: int) -> Value:
+        """The warp's fuel after a branch back to this block. Of loops that wait, each round takes much of it: what they
+        wait for is done the sooner."""
+        b = self.b
+        fuel = b.sub(b.load("%fuel", "i32"),
+                     self.kernel.fuel // layout.SPINS if (self.number, to) in self.waiting else 1)
+        b.store(fuel, "%fuel")
+        return fuel
+
+    def _dispatch(self, to: int) -> None:
+        """To the dispatcher, after lanes wait at this block."""
+        if (self.number, to) in self.waiting:
+            self._spend(to)
+        self.b.jump("dispatch")
 
     # ---- the dispatcher ----------------------------------------------------------------------------------------------
     def _resume(self) -> None:
