@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from gpunet.ptx.lower import Lowering
 
 _MOST_STACK = 4 << 20  # bytes of the host's, for called functions
-_ASKS = 100  # of a warp's branches, that an atomic access counts for
 GAP = 256  # bytes between arrays, at least
 _CHECK, _NOW = Value("%check", "ptr"), Value("%now", "ptr")
 _ORDERED = {"volatile", "relaxed", "acquire", "release", "acq_rel", "sc", "mmio"}
@@ -178,9 +177,6 @@ class Checking:
             kind |= _order(i, space)
         if kind == READ and i.line in self.structures:
             kind |= shadow.OF_STRUCTURE
-        if kind & ATOMIC:  # a loop of such may wait for another thread, which must run
-            fuel = b.load("%fuel", "i32")
-            b.store(b.call("smax", b.sub(fuel, _ASKS), 1), "%fuel")
         if kind & ATOMIC and kind & WRITE and ({"release", "acq_rel", "sc"} & set(i.modifiers)):
             fence(low, shadow.OF_BLOCK_ALONE if _of_block(i) else shadow.OF_DEVICE)
         if not at.vector and kind == READ and space:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gpunet.ptx import clusters, model
 from gpunet.ptx.emit import Module
 from gpunet.ptx.errors import PtxError
-from gpunet.ptx.layout import FUEL, FUEL_AT_ONCE
+from gpunet.ptx.layout import FUEL, FUEL_AT_ONCE, SPINS, SPINS_CHECKED
 from gpunet.ptx.model import Instruction
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Kernel:
         at_once: it needs all blocks of its grid at once.
         lanes_apart: activemask finds each lane alone.
         fuel: branches that a warp takes before others get their turn.
+        fuel_to_wait: of these, what a round takes of a loop that may wait for others.
     """
 
     def __init__(self, module: model.Module, entry: model.Function, whole_warps: bool, scalars: bool,
@@ -55,6 +56,7 @@ class Kernel:
         self.cluster = x, y, z
         self.at_once = clusters.at_once(reached(module, entry))
         self.fuel = FUEL_AT_ONCE if self.at_once else FUEL
+        self.fuel_to_wait = self.fuel // (SPINS if checking is None else SPINS_CHECKED)
         variables = {variable.name: variable for function in reached(module, entry)
                      for variable in function.variables if variable.space == "shared"}
         variables |= {variable.name: variable for variable in module.variables.values() if variable.space == "shared"}

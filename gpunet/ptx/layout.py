@@ -86,5 +86,6 @@ NO_ERROR, TRAP, ASSERTION, DEADLOCK, MIXED_BARRIERS, STOPPED, STACK = range(7)  
 
 SHARED_SHIFT = 18  # the shared memories of a cluster's blocks lie 2^18 bytes apart
 FUEL = 100_000  # branches that a warp takes before others get their turn
-SPINS = 200  # rounds, for the same, of a loop that may wait for what other lanes do
+SPINS = 200  # rounds, for the same, of a loop that may wait for what other lanes do,
+SPINS_CHECKED = 16  # and under the checker, where atomics take long
 FUEL_AT_ONCE = 500  # where all blocks of a grid are there at once, and wait for each other in loops

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gpunet.ptx.state import State
     from gpunet.ptx.watch import Watch
 
-_PATIENCE = 3  # rounds of loops alone, before another block begins
+_PATIENCE = 200  # rounds of loops alone, before another block begins
 _MOST_BLOCKS = 64  # at once
 _MOST_BYTES = 1 << 28  # that are looked at for a deadlock
 _STACK = 16 << 20

@@ -168,8 +168,7 @@ class Ways:
         """The warp's fuel after a branch back to this block. Of loops that wait, each round takes much of it: what they
         wait for is done the sooner."""
         b = self.b
-        fuel = b.sub(b.load("%fuel", "i32"),
-                     self.kernel.fuel // layout.SPINS if (self.number, to) in self.waiting else 1)
+        fuel = b.sub(b.load("%fuel", "i32"), self.kernel.fuel_to_wait if (self.number, to) in self.waiting else 1)
         b.store(fuel, "%fuel")
         return fuel
 
