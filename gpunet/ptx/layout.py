@@ -1,6 +1,8 @@
 """Where the state of a launch, of a block and of a warp lies in memory: byte offsets, shared by the code that is
 compiled for a kernel (lower.py), the code that schedules warps (schedule.py) and Python (launch.py)."""
 
+import platform
+
 WARP_BYTES_BEFORE_REGISTERS = 512
 
 
@@ -89,3 +91,4 @@ FUEL = 100_000  # branches that a warp takes before others get their turn
 SPINS = 200  # rounds, for the same, of a loop that may wait for what other lanes do,
 SPINS_CHECKED = 16  # and under the checker, where atomics take long
 FUEL_AT_ONCE = 500  # where all blocks of a grid are there at once, and wait for each other in loops
+CLOCK = "readsteadycounter" if platform.machine() in ("aarch64", "arm64") else "readcyclecounter"  # LLVM's

@@ -33,6 +33,9 @@ from gpunet.ptx.layout import Warp
 from gpunet.ptx.model import Instruction, Register
 from gpunet.ptx.ways import Ways
 
+# Special registers of a GPU with one multiprocessor, on which one kernel runs at a time.
+_FIXED = {"%nwarpid": 64, "%smid": 0, "%nsmid": 1, "%gridid": 0, "%current_graph_exec": 0}
+
 
 class Lowering(Ways):
     def __init__(self, kernel: Kernel, function: model.Function) -> None:
@@ -213,8 +216,6 @@ class Lowering(Ways):
             return b.load(b.at("%launch", layout.Launch.BLOCK["xyz".index(name[-1])]), "i32")
         if name == "%warpid":
             return b.load(b.at("%warp", Warp.NUMBER), "i32")
-        if name == "%nwarpid":
-            return constant("i32", 64)
         if name == "%laneid":
             return lanes("i32", range(LANES))
         if name.startswith("%lanemask_"):
@@ -222,18 +223,17 @@ class Lowering(Ways):
                     "le": lambda lane: (2 << lane) - 1,
                     "gt": lambda lane: ALL & ~((2 << lane) - 1), "ge": lambda lane: ALL & ~((1 << lane) - 1)}[name[-2:]]
             return lanes("i32", [bits(lane) for lane in range(LANES)])
-        if name == "%clock64" or name.startswith("%globaltimer"):
-            b.module.declarations.add("declare i64 @llvm.readcyclecounter()")
-            return b.value("call i64 @llvm.readcyclecounter()", "i64")
-        if name.startswith("%clock"):
-            return b.resize(self.special("%clock64"), "i32")
-        if name in ("%smid", "%gridid"):
-            return constant("i32", 0)
-        if name == "%nsmid":
-            return constant("i32", 1)
+        if name in ("%clock64", "%globaltimer"):
+            b.module.declarations.add(f"declare i64 @llvm.{layout.CLOCK}()")
+            return b.value(f"call i64 @llvm.{layout.CLOCK}()", "i64")
+        if name.startswith(("%clock", "%globaltimer")):
+            now = self.special("%clock64")
+            return b.resize(b.lshr(now, 32) if name.endswith("_hi") else now, "i32")
+        if name in _FIXED or name.startswith(("%pm", "%reserved")):  # %pm: counters of the performance monitor
+            return constant("i32", _FIXED.get(name, 0))
         if "cluster" in name or name.startswith("%envreg"):
             return clusters.special(self, name)
-        if name in ("%total_smem_size", "%dynamic_smem_size"):
+        if name in ("%total_smem_size", "%aggr_smem_size", "%dynamic_smem_size"):
             return b.load(b.at("%launch", layout.Launch.SHARED_BYTES + 4 * name.startswith("%dynamic")), "i32")
         raise table.Unsupported(f"the special register {name} is not simulated")
 

@@ -26,7 +26,8 @@ SPECIAL = re.compile(r"%(?:(?:n?tid|n?ctaid|(?:n?cluster|cluster_ctaid|cluster_n
                      r"|laneid|n?warpid|lanemask_(?:eq|le|lt|ge|gt)|n?smid|gridid|clock(?:_hi|64)?"
                      r"|globaltimer(?:_lo|_hi)?"
                      r"|cluster_ctarank|cluster_nctarank|is_explicit_cluster"
-                     r"|(?:total|dynamic|aggr)_smem_size|envreg\d+|pm\d+)$")
+                     r"|(?:total|dynamic|aggr)_smem_size|reserved_smem_offset_(?:begin|end|cap|[01])"
+                     r"|envreg\d+|pm\d+(?:_64)?|current_graph_exec)$")
 
 
 def read(text: str) -> model.Module:
@@ -444,6 +445,8 @@ class _Reader:
 
 
 def _integer(token: str) -> int | None:
+    if token == "WARP_SZ":  # PTX's only predefined name of a number
+        return 32
     if not token[:1].isdigit() or "." in token:
         return None
     text = token.rstrip("U")

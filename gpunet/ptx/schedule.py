@@ -8,8 +8,6 @@ host thread. When no warp can run and none is released, the block is deadlocked.
 
 from __future__ import annotations
 
-import platform
-
 from gpunet.ptx import layout, shadow
 from gpunet.ptx.emit import LANES, Builder, Module, Value, constant, lanes
 from gpunet.ptx.layout import Block, Launch, Warp
@@ -81,8 +79,7 @@ def _prepare(module: Module, frame_bytes: int) -> str:
 
 
 # Ticks of the clock between looks at signals, 20 to 60 ms.
-_CLOCK, _PATIENCE = (("readsteadycounter", 1 << 20) if platform.machine() in ("aarch64", "arm64")
-                     else ("readcyclecounter", 1 << 27))
+_PATIENCE = 1 << (20 if layout.CLOCK == "readsteadycounter" else 27)
 
 
 def _run_here(module: Module) -> str:
@@ -104,13 +101,13 @@ def _run_here(module: Module) -> str:
 def _look(module: Module) -> str:
     """Now and then lets Python handle signals, such as Ctrl-C; where a handler raises, the launch is to end."""
     b = Builder(module)
-    module.declarations.add(f"declare i64 @llvm.{_CLOCK}()")
+    module.declarations.add(f"declare i64 @llvm.{layout.CLOCK}()")
     place = b.at("%block", Block.PYTHON)
     b.emit(f"%state = load ptr, ptr {place}")
     b.emit("%none = icmp eq ptr %state, null")
     b.emit("br i1 %none, label %over, label %time")
     b.label("time")
-    now = b.value(f"call i64 @llvm.{_CLOCK}()", "i64")
+    now = b.value(f"call i64 @llvm.{layout.CLOCK}()", "i64")
     looked = b.at("%block", Block.LOOKED)
     b.branch(b.compare("ult", b.sub(now, b.load(looked, "i64")), _PATIENCE), "over", "ask")
     b.label("ask")

@@ -219,14 +219,15 @@ def test_atomics_of_many_blocks_lose_nothing():
 
 
 @BOTH
-def test_a_lock_between_lanes_of_a_warp(scalars):
-    """Lanes that spin do not keep the one that holds the lock from letting go."""
+@pytest.mark.parametrize("threads", [8, 32, 33, 256])
+def test_a_lock_between_lanes_of_a_warp(scalars, threads):
+    """Lanes that spin do not keep the one that holds the lock from letting go, nor do they hold it up for long."""
     memory = np.zeros(2, np.uint32)
     launch(f"""{LANE} {out_at()} .reg .b32 %old, %x; .reg .pred %p;
     AGAIN: atom.global.cas.b32 %old, [%base], 0, 1; setp.ne.u32 %p, %old, 0; @%p bra AGAIN;
       ld.volatile.global.u32 %x, [%base+4]; add.u32 %x, %x, 1; st.volatile.global.u32 [%base+4], %x;
-      membar.gl; atom.global.exch.b32 %old, [%base], 0; ret;""", (1,), (8,), memory, scalars=scalars)
-    assert memory.tolist() == [0, 8]
+      membar.gl; atom.global.exch.b32 %old, [%base], 0; ret;""", (1,), (threads,), memory, scalars=scalars)
+    assert memory.tolist() == [0, threads]
 
 
 @BOTH
@@ -362,6 +363,28 @@ def test_indices_of_blocks_and_threads_in_three_dimensions():
       st.global.u32 [%at], %x7; ret;""", (2, 3, 2), (4, 3, 2), out)
     z, _, _, tz, ty, tx = np.indices((2, 3, 2, 2, 3, 4))
     assert (out == (1000 * z + 100 * tz + 10 * ty + tx).ravel()).all()
+
+
+@BOTH
+def test_predefined_names(scalars):
+    """WARP_SZ, also in a variable's beginning, and every special register."""
+    values = {"WARP_SZ": 32, "%laneid": 7, "%warpid": 1, "%nwarpid": 64, "%smid": 0, "%nsmid": 1, "%lanemask_lt": 127,
+              "%ctaid.x": 2, "%nctaid.x": 3, "%ntid.x": 64, "%tid.x": 39, "%dynamic_smem_size": 48,
+              "%total_smem_size": 48, "%aggr_smem_size": 48, "%pm3": 0, "%reserved_smem_offset_cap": 0,
+              "%gridid": 0, "%pm0_64": 0, "%current_graph_exec": 0}
+    clocks = ["%clock", "%clock_hi", "%clock64", "%globaltimer", "%globaltimer_lo", "%globaltimer_hi"]
+    wide = ("%gridid", "%pm0_64", "%current_graph_exec", "%clock64", "%globaltimer")
+    reads = "".join(f"mov.u64 %w, {name}; st.global.u64 [%base+{8 * at}], %w;" if name in wide else
+                    f"mov.u32 %x, {name}; cvt.u64.u32 %w, %x; st.global.u64 [%base+{8 * at}], %w;"
+                    for at, name in enumerate([*values, *clocks]))
+    out = np.zeros(len(values) + len(clocks) + 1, np.uint64)
+    launch(f"""{LANE} {out_at()} .reg .b32 %x; .reg .b64 %w; .reg .pred %p, %q; mov.u32 %x, %ctaid.x;
+      setp.ne.u32 %p, %x, 2; setp.ne.or.u32 %p, %t, 39, %p; @%p bra OVER; {reads}
+      ld.global.u32 %x, [size]; cvt.u64.u32 %w, %x; st.global.u64 [%base+{8 * len(out) - 8}], %w;
+    OVER: ret;""", (3,), (64,), out, shared_mem=48, before=".global .u32 size = WARP_SZ;", scalars=scalars)
+    assert dict(zip(values, out.tolist(), strict=False)) == values and out[-1] == 32
+    low, high, *_ = out[len(values):].tolist()
+    assert abs((high << 32) + low - int(out[len(values) + 2])) < 1 << 32
 
 
 def test_arguments_that_do_not_fit():
