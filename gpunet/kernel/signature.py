@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Declaration", "Parameter", "SignatureError", "kernels", "parameters", "parse", "scalar_type", "spell",
+__all__ = ["Declaration", "Parameter", "SignatureError", "function_name", "kernels", "parameters", "parse", "scalar_type", "spell",
            "split_expression"]
 
 # C++ scalar types, spelled as `_normal` spells them, and the NumPy type of the same layout.
@@ -271,7 +271,7 @@ def _strip(text: str) -> str:
 def _declarations(text: str) -> Iterator[tuple[str, int, int]]:
     """Of every `__global__` function its name, where `__global__` stands, and where its parameter list opens."""
     for match in re.finditer(r"\b__global__\b", text):
-        if found := _function_name(text, match.end()):
+        if found := function_name(text, match.end()):
             yield found[0], match.start(), found[1]
 
 
@@ -281,17 +281,45 @@ def _namespaces(text: str, position: int) -> str:
                    if _balanced(text, match.end(), "{", "}")[1] > position)
 
 
-def _function_name(text: str, start: int) -> tuple[str, int] | None:
-    """Name of the function declared from `start` on, and where its parameter list opens."""
+_CALL = re.compile(r"([A-Za-z_]\w*)\s*\(")
+_BESIDE_A_NAME = ("alignas", "noexcept", "requires", "_Pragma")  # _Pragma: of the simulator, before what it refuses
+
+
+def function_name(text: str, start: int) -> tuple[str, int, dict[str, str]] | None:
+    """The function declared from a place on: attributes may stand before its name, in any order, and behind it.
+
+    Args:
+        text: C++ without comments.
+        start: where its declaration begins, or goes on.
+
+    Returns:
+        Its name, where its parameter list opens, and what stands in the brackets of its attributes, by their names;
+        None where none is declared.
+
+    Examples:
+        >>> from gpunet.kernel import signature
+        >>> signature.function_name("void __launch_bounds__(128) __cluster_dims__(2) fill(float* y) {}", 0)
+        ('fill', 52, {'__launch_bounds__': '128', '__cluster_dims__': '2'})
+    """
+    found: list[tuple[str, int, str]] = []
     position = start
-    while match := re.compile(r"[\s*&]*([A-Za-z_]\w*)\s*").match(text, position):
-        position = match.end()
-        if text[position : position + 1] != "(":
+    while match := _CALL.search(text, position):
+        between = text[position:match.start()]
+        if "[[" in between and "]]" not in between and (end := text.find("]]", match.end())) >= 0:
+            position = end + 2
             continue
-        if not match.group(1).startswith("__"):
-            return match.group(1), position
-        _, position = _balanced(text, position, "(", ")")  # __launch_bounds__(256, 2), __cluster_dims__(2), ...
-    return None
+        if re.search(r"[;{}=()\f]" if found else r"[;{}\f]", between) or found and ":" in between.replace("::", ""):
+            break
+        try:
+            inside, position = _balanced(text, match.end() - 1, "(", ")")
+        except SignatureError:
+            break
+        found.append((match.group(1), match.end() - 1, inside))
+    names = [each for each in found if not each[0].startswith("__") and each[0] not in _BESIDE_A_NAME] or found[:1]
+    if not names:
+        return None
+    name, opening, _ = names[-1]
+    return name, opening, {attribute: inside for attribute, _, inside in found if attribute != name}
 
 
 def _template_before(text: str, end: int) -> tuple[tuple[str, str | None], ...]:
@@ -344,13 +372,10 @@ def _replace_names(text: str, values: dict[str, str]) -> str:
 def _balanced(text: str, start: int, opening: str, closing: str) -> tuple[str, int]:
     """Text between the bracket at `start` and its partner, and the position after the partner."""
     depth = 0
-    for position in range(start, len(text)):
-        if text[position] == opening:
-            depth += 1
-        elif text[position] == closing:
-            depth -= 1
-            if depth == 0:
-                return text[start + 1 : position], position + 1
+    for match in re.compile(f"[{opening}{closing}]").finditer(text, start):
+        depth += 1 if match.group() == opening else -1
+        if depth == 0:
+            return text[start + 1 : match.start()], match.end()
     raise SignatureError(f"no matching {closing!r} for {text[start : start + 40]!r}")
 
 

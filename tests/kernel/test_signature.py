@@ -6,6 +6,7 @@ import pytest
 
 from gpunet.kernel import Kernel, signature
 from gpunet.kernel.launch import Launcher
+from gpunet.sim.translate import rewrite
 
 SOURCE = """
 // __global__ void commented(int a);
@@ -42,6 +43,30 @@ __global__ void record(const __grid_constant__ struct Map map, signed char c);
 ])
 def test_parameters(expression, expected):
     assert ", ".join(map(str, signature.parameters(SOURCE, expression))) == expected
+
+
+@pytest.mark.parametrize("declaration", [
+    "__global__ void __launch_bounds__(128) k(float* y) {}",
+    "__launch_bounds__(128, 2) __global__ void k(float* y) {}",
+    "__global__ void __cluster_dims__(2, 1, 1) k(float* y) {}",
+    "__cluster_dims__(2, 1, 1) __global__ void k(float* y) {}",
+    "static __global__ void __launch_bounds__(128) __cluster_dims__(2, 1, 1) k(float* y) {}",
+    "__global__ void __cluster_dims__(2) __launch_bounds__(128) k(float* y);",
+    'extern "C" __global__ void __attribute__((used)) k(float* y) {}',
+    "__global__ __maxnreg__(64) void k(float* y) {}",
+    "__global__ [[maybe_unused]] [[deprecated(old)]] void k(float* y) {}",
+    "__global__ void k(float* y) __attribute__((used)) {}",
+    "__global__ void BOUNDS(256) k(float* y) {}",
+    "template <int N> __global__ void __launch_bounds__(N > 2 ? N : (2)) k(float* y) { f(y); }",
+    "__global__ std::enable_if_t<true, void> k(float* y) { f(y); }",
+])
+def test_attributes_stand_anywhere(declaration):
+    text = f"__global__ void first(int n) {{ }} {declaration} int f(float*);"
+    assert list(signature.kernels(text)) == ["first", "k"]
+    assert [str(each) for each in signature.parse(text, "k").parameters] == ["float* y"]
+    code = rewrite.rewrite(f"{text}\n", "k.cu", lambda *about: None, ("k<4>",), only="k")
+    assert [each.parameters for each in code.named("k")] == [("y",)] * (
+        "{" in declaration and "template" not in declaration)
 
 
 @pytest.mark.parametrize("expression, message", [

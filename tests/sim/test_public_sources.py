@@ -136,3 +136,39 @@ def test_atomics_of_the_cpp_library():
     assert check("acq_rel") == ([], [1 + 3 * 64] * 3)
     ((race,), _) = check("relaxed")
     assert (race.kind, race.array, {race.line, race.other.line}) == ("race", "parts", {10, 15})
+
+
+def test_brackets_that_two_branches_of_the_preprocessor_have():
+    """Each branch opens or closes what the other does, within a kernel and around its end and its beginning."""
+    module = sim.Module("""\
+#ifdef DOUBLED
+__global__ void first(int* x, int by) {
+    by *= 2;
+#else
+__global__ void first(int* x, int by) {
+#endif
+    for (int i = 0; i < by; i++) {
+        if (x[threadIdx.x] < 100) {
+#if 0
+            x[threadIdx.x] = 7; } }
+#elif defined(DOUBLED)
+            x[threadIdx.x] += 2;
+        }
+    }
+#else
+            x[threadIdx.x] += 1;
+        }
+    }
+#endif
+#ifdef DOUBLED
+}
+#else
+    x[threadIdx.x] *= 10; }
+#endif
+__global__ void second(int* x) { __shared__ int s[4]; s[threadIdx.x] = 3; x[threadIdx.x] = s[threadIdx.x]; }
+""", file="branches.cu")
+    x = xp.zeros(4, np.int32)
+    module.get_function("first")((1,), (4,), (x, 5))
+    assert x.tolist() == [50] * 4
+    module.get_function("second")((1,), (4,), (x,))
+    assert x.tolist() == [3] * 4

@@ -6,7 +6,10 @@ marked `__device__` or `__global__` is always kept, and so is an unmarked functi
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from gpunet.kernel import signature
 
 _LITERAL_OR_DIRECTIVE = re.compile(
     r"""(?P<directive>^[ \t]*\#(?:[^\n\\]|\\.)*)|"""
@@ -51,6 +54,9 @@ class Item:
     @property
     def name(self) -> str | None:
         """The name of the function or type that is defined."""
+        if self.function and (kernel := re.search(r"\b__global__\b", self.head)):
+            found = signature.function_name(self.head, kernel.end())
+            return found[0] if found else None
         if self.function:
             head = re.sub(r"\b(?:__attribute__|__launch_bounds__|__align__|alignas|decltype|__declspec)\s*"
                           r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)", " ", _without_template(self.head))
@@ -61,13 +67,81 @@ class Item:
 
 
 def flat(code: str) -> str:
-    """`code` with literals and preprocessor lines blank: what is left is declarations, at their places."""
-    return _LITERAL_OR_DIRECTIVE.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), code)
+    """`code` with literals and preprocessor lines blank: what is left is declarations, at their places. Brackets that
+    an #else repeats, and which the first branch has already opened or closed, are blank too."""
+    conditions: list[tuple[str, int, int]] = []
+
+    def blanked(match: re.Match[str]) -> str:
+        if match["directive"] is not None and (found := _CONDITION.match(match["directive"])):
+            conditions.append((found.group(1), match.start(), match.end()))
+        return re.sub(r"[^\n]", " ", match.group())
+
+    text = _LITERAL_OR_DIRECTIVE.sub(blanked, code)
+    places = [place for start, end in _later_branches(conditions) for place in _unpaired(text, start, end)]
+    if places:
+        characters = list(text)
+        for place in places:
+            characters[place] = "\f"  # blank, but a place where something begins or ends
+        text = "".join(characters)
+    return text
+
+
+_CONDITION = re.compile(r"^[ \t]*#[ \t]*(if|el|endif)", re.M)
+
+
+def _later_branches(conditions: list[tuple[str, int, int]]) -> Iterator[tuple[int, int]]:
+    """Beginning and end of what stands in #else and #elif, by all conditions of a text."""
+    begins: list[int | None] = []  # of the branch at hand; None in the first
+    for kind, start, end in conditions:
+        if kind == "if":
+            begins.append(None)
+        elif begins:
+            begin = begins.pop()
+            if begin is not None:
+                yield begin, start
+            if kind == "el":
+                begins.append(end)
+
+
+def _unpaired(text: str, start: int, end: int) -> list[int]:
+    """The places of brackets whose partners do not lie within."""
+    found: list[int] = []
+    for match in re.compile(r"[(){}]").finditer(text, start, end):
+        if found and text[found[-1]] + match.group() in ("()", "{}"):
+            found.pop()
+        else:
+            found.append(match.start())
+    return found
+
+
+_DIRECTIVE_LINE = re.compile(r"[ \t]*#[ \t]*(if|el|endif)?(?:[^\n\\]|\\.)*\n?|[ \t]*\n", re.S)
+
+
+def behind(code: str, start: int, end: int) -> int:
+    """The end of what lies between two places of the code; where that is in a condition of the preprocessor that begins
+    after the start, the first place behind the condition at which code may stand."""
+    depth = least = 0
+    for match in _CONDITION.finditer(code, start, end):
+        depth += {"if": 1, "endif": -1}.get(match.group(1), 0)
+        least = min(least, depth)
+    if depth == least:
+        return end
+    at = code.find("\n", end) + 1 or len(code)
+    while at < len(code):
+        line = _DIRECTIVE_LINE.match(code, at)
+        if line is None and depth == least:
+            break
+        kind = line.group(1) if line else None
+        if depth == least and kind in ("el", "endif"):
+            return end
+        depth += {"if": 1, "endif": -1}.get(kind or "", 0)
+        at = line.end() if line else code.find("\n", at) + 1 or len(code)
+    return at
 
 
 def remove(code: str) -> str:
     """`code` without comments -> the same with the host's parts blank. Lines and columns stay."""
-    declarations = items(flat(code)) or items(_first_branches(flat(code), code))
+    declarations = items(flat(code))
     dropped, names = [], set()
     kept_names = {item.name for item in declarations if item.function and _DEVICE.search(item.head)}
     candidates = [item for item in declarations if not _is_device(item)]
@@ -105,22 +179,6 @@ def _without_host_members(text: str) -> str:
             start = label.end() if label else start
             text = text[:start] + blank(text[start:stop]) + text[stop:]
     return text
-
-
-def _first_branches(flat_code: str, code: str) -> str:
-    """`flat_code` without the #else parts of `code`, which may repeat an opening bracket."""
-    lines, depth = flat_code.split("\n"), []
-    for number, line in enumerate(code.split("\n")):
-        directive = re.match(r"\s*#\s*(if|else|elif|endif)", line)
-        if directive and directive.group(1) == "if":
-            depth.append(False)
-        elif directive and depth:
-            depth[-1] = True
-            if directive.group(1) == "endif":
-                depth.pop()
-        elif any(depth):
-            lines[number] = " " * len(lines[number])
-    return "\n".join(lines)
 
 
 def _is_device(item: Item) -> bool:

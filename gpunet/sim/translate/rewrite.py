@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gpunet.kernel import signature
 from gpunet.sim.translate import (
     anonymous_structures,
     device_variables,
@@ -85,7 +86,7 @@ def rewrite(code: str, file: str, find_include: FindInclude, expressions: tuple[
     no templates are exported in any case. With `checking`, the checker is to know `__device__` variables and what
     indices come to. With `only`, what that kernel does not need is left out.
     """
-    code = _inline(without_comments(code), file, find_include, set())
+    code = _inline(without_comments(code if code.endswith("\n") else f"{code}\n"), file, find_include, set())
     if only is not None:
         expressions = tuple(each for each in expressions if each == only)
     code, declared, kernels = _translated(code, checking, only)
@@ -108,7 +109,7 @@ def _translated(code: str, checking: bool, only: str | None) -> tuple[str, list[
     code = re.sub(r"\b__noinline__\b", "__attribute__((noinline))", code)
     if checking:
         code = indices.rewrite(device_variables.rewrite(code))
-    declared = _find_kernels(host_code.flat(code))
+    declared = _find_kernels(code)
     code, kernels = _export(code, declared)
     return shared_variables.rewrite(code), declared, kernels
 
@@ -163,28 +164,22 @@ class _Declared:
         return tuple(_type_of(each) for each in shared_variables.split_declarators(self.parameters) if each.strip())
 
 
-# _Pragma: of surface.py, before what is not simulated.
-_BEFORE_A_NAME = ("__launch_bounds__", "__maxnreg__", "__align__", "__cluster_dims__", "__block_size__", "_Pragma")
-
-
 def _find_kernels(code: str) -> list[_Declared]:
-    kernels = []
-    for match in re.finditer(r"\b__global__\b", code):
-        declaration_start = max(code.rfind(mark, 0, match.start()) for mark in ";}{#")
-        template = re.search(r"\btemplate\b", code[declaration_start + 1:match.start()]) is not None
-        position, bound = match.end(), None
-        while call := re.compile(r"([A-Za-z_]\w*)\s*\(").search(code, position):
-            position = _closing(code, call.end() - 1)
-            if call.group(1) not in _BEFORE_A_NAME:
-                around = _namespaces(code, match.start())
-                name, unnamed = "::".join([*filter(None, around), call.group(1)]), around[-1:] == [""]
-                body = re.compile(r"\s*\{").match(code, position)
-                kernels.append(_Declared(name, template, code[call.end():position - 1], bound,
-                                         _closing(code, body.end() - 1) if body else None, unnamed))
-                break
-            first = code[call.end():position - 1].split(",")[0].strip()
-            if call.group(1) == "__launch_bounds__" and first.isdigit():
-                bound = int(first)
+    kernels, flat = [], host_code.flat(code)
+    for match in re.finditer(r"\b__global__\b", flat):
+        declaration_start = max(flat.rfind(mark, 0, match.start()) for mark in ";}{#")
+        template = re.search(r"\btemplate\b", flat[declaration_start + 1:match.start()]) is not None
+        found = signature.function_name(flat, match.end())
+        if found is None:
+            continue
+        function, opening, attributes = found
+        position, bound = _closing(flat, opening), attributes.get("__launch_bounds__", "").split(",")[0].strip()
+        around = _namespaces(flat, match.start())
+        name, unnamed = "::".join([*filter(None, around), function]), around[-1:] == [""]
+        body = re.compile(r"\s*(?:__attribute__\s*\(\(.*?\)\)\s*)*\{").match(flat, position)
+        end = host_code.behind(code, match.start(), _closing(flat, body.end() - 1)) if body else None
+        kernels.append(_Declared(name, template, flat[opening + 1:position - 1],
+                                 int(bound) if bound.isdigit() else None, end, unnamed))
     return kernels
 
 
