@@ -30,7 +30,7 @@ from gpunet.cli.kernel_commands.profile import deliver, profile_options, run_apa
 
 if TYPE_CHECKING:
     from gpunet.cli.kernel_commands.spec import Argument
-    from gpunet.ptx import Kernel
+    from gpunet.ptx import Function, Kernel
 
 _FIRST = 8  # elements of an array that are shown
 
@@ -177,8 +177,8 @@ def _prepared(file: Path, name: str | None, cluster: tuple[int, ...] | None, spe
 
     arguments = parse_arguments(specs, seed)
     with _told():
-        kernel = (_compiled(file, name, cluster) if file.suffix == ".cu" else
-                  ptx.Kernel(_text(file), name, cluster=cluster))
+        function = _function(file, name, cluster) if file.suffix == ".cu" else None
+        kernel = ptx.Kernel(_text(file), name, cluster=cluster) if function is None else _compiled(function, file)
         parameters = [parameter.name for parameter in kernel.entry.parameters]
     if len(parameters) != len(arguments):
         kinds = ", ".join(f".{each.type}{f'[{each.size}]' if each.type == 'b8' else ''} {each.name}"
@@ -186,22 +186,30 @@ def _prepared(file: Path, name: str | None, cluster: tuple[int, ...] | None, spe
         plural = "s" * (len(parameters) != 1)
         raise UserError(f"{kernel.name} takes {len(parameters)} argument{plural} ({kinds}), and --arg is given "
                         f"{times(len(arguments))}.")
-    return kernel, arguments, values_of(arguments), [output_of(each, parameters, arguments) for each in outs]
+    values = values_of(arguments)
+    if function is not None and (wrong := function.wrong_elements(values)):
+        raise UserError(f"{function.name}: {wrong[0]}.")
+    return kernel, arguments, values, [output_of(each, parameters, arguments) for each in outs]
 
 
-def _compiled(file: Path, name: str | None, cluster: tuple[int, ...] | None) -> Kernel:
+def _function(file: Path, name: str | None, cluster: tuple[int, ...] | None) -> Function:
     """A kernel of a CUDA source."""
     from gpunet import ptx
-    from gpunet.kernel import nvrtc
     from gpunet.ptx.function import PROFILED
     from gpunet.sim.translate.device_part import device_part
 
     source = read_source(file)
+    return ptx.Function(source.path, choose_kernel(source, name), (), PROFILED,
+                        device_part(source, [source.path.parent]), cluster)
+
+
+def _compiled(function: Function, file: Path) -> Kernel:
+    from gpunet.kernel import nvrtc
+
     try:
-        return ptx.Function(source.path, choose_kernel(source, name), (), PROFILED,
-                            device_part(source, [source.path.parent]), cluster).compiled()
+        return function.compiled()
     except nvrtc.NvrtcError as error:
-        raise UserError(str(error).replace(str(source.path), str(file))) from error
+        raise UserError(str(error).replace(str(function.source.path), str(file))) from error
 
 
 def _text(file: Path) -> str:

@@ -4,6 +4,7 @@
     converter(parameter)          the function that makes a value the parameter's declared type
     refused(converters, values)   the first value that its converter refuses, and why
     describe(value)               a value in the words of a message
+    wrong_elements(value, ...)    what is wrong with an array's elements, for a pointer to others
 
 A converter raises for what it refuses. It says no more than a number's reason: messages are made afterwards, so that a
 launch whose arguments fit pays nothing for them.
@@ -11,6 +12,7 @@ launch whose arguments fit pays nothing for them.
 
 from __future__ import annotations
 
+import functools
 import numbers
 import operator
 from collections.abc import Callable, Iterable
@@ -21,7 +23,7 @@ import numpy as np
 if TYPE_CHECKING:
     from gpunet.kernel import signature
 
-__all__ = ["REFUSALS", "converter", "describe", "is_array", "packer", "refused"]
+__all__ = ["REFUSALS", "converter", "describe", "element_kind", "is_array", "packer", "refused", "wrong_elements"]
 
 # What converters raise.
 REFUSALS = TypeError, AttributeError, OverflowError, ValueError
@@ -154,6 +156,59 @@ def describe(value: Any) -> str:
     if isinstance(value, bool | int | float):
         return f"the Python {type(value).__name__} {value!r}"
     return "None" if value is None else f"a {type(value).__name__}"
+
+
+def wrong_elements(value: Any, kind: str, size: int, declared: str) -> str | None:
+    """What is wrong with an array's elements, for a pointer to others. Bytes may stand for anything.
+
+    Args:
+        value: an argument.
+        kind: of what the pointer points to, as `element_kind` says it.
+        size: bytes of that.
+        declared: the parameter in C++.
+
+    Returns:
+        Words; None where nothing is wrong, or the value is no array.
+
+    Examples:
+        >>> from gpunet.kernel import arguments
+        >>> arguments.wrong_elements(numpy.zeros(3), "number", 4, "float* x")
+        "parameter 'float* x': an array of float64 given"
+    """
+    given = None if isinstance(value, np.generic) else getattr(value, "dtype", None)
+    if given is None or not _differ(given, kind, size):
+        return None
+    order = "" if given.isnative else " in another machine's byte order"
+    return f"parameter '{declared}': an array of {given}{order} given"
+
+
+@functools.cache
+def _differ(given: np.dtype, kind: str, size: int) -> bool:
+    if 1 in (given.itemsize, size):
+        return False
+    kinds = {element_kind(given), kind}
+    differ = len(kinds) == 2 and (given.itemsize > 2 or not kinds <= {"number", "integer"})
+    return given.itemsize != size or differ or not given.isnative
+
+
+@functools.cache
+def element_kind(dtype: np.dtype) -> str:
+    """What elements of a type are.
+
+    Args:
+        dtype: the type.
+
+    Returns:
+        "integer", "number" (floating point of any width), or NumPy's name of what is neither: text, dates, records.
+
+    Examples:
+        >>> from gpunet.kernel import arguments
+        >>> arguments.element_kind(numpy.dtype("float16"))
+        'number'
+    """
+    if dtype.kind in "iu":
+        return "integer"
+    return "number" if dtype.kind in "fb" or dtype.name == "bfloat16" else dtype.str
 
 
 def is_array(value: Any) -> bool:

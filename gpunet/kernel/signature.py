@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Declaration", "Parameter", "SignatureError", "function_name", "kernels", "parameters", "parse", "scalar_type", "spell",
+__all__ = ["Declaration", "Parameter", "SignatureError", "function_name", "kernels", "parameters", "parse", "pointers",
+           "scalar_type", "spell",
            "split_expression"]
 
 # C++ scalar types, spelled as `_normal` spells them, and the NumPy type of the same layout.
@@ -188,16 +189,21 @@ def parse(text: str, name: str) -> Declaration:
         >>> signature.parse("__global__ void fill(float* y, int n) {}", "fill").parameters[1]
         Parameter(name='n', type='int', pointer=False)
     """
+    for found in _parsed(text, name):
+        return found
+    kernels = sorted({declared for declared, *_ in _declarations(_strip(text))})
+    raise SignatureError(f"no kernel named {name!r}; the source declares: {', '.join(kernels) or 'none'}")
+
+
+def _parsed(text: str, name: str) -> Iterator[Declaration]:
+    """All declarations of a kernel, of which the preprocessor may leave one."""
     text = _strip(text)
     for declared, start, opening in _declarations(text):
-        if declared != name:
-            continue
-        parameters, _ = _balanced(text, opening, "(", ")")
-        aliases = _aliases(text)
-        return Declaration(name, _template_before(text, start),
-                           tuple(_parameter(name, part, aliases) for part in _split(parameters)))
-    kernels = sorted({declared for declared, *_ in _declarations(text)})
-    raise SignatureError(f"no kernel named {name!r}; the source declares: {', '.join(kernels) or 'none'}")
+        if declared == name:
+            parameters, _ = _balanced(text, opening, "(", ")")
+            aliases = _aliases(text)
+            yield Declaration(name, _template_before(text, start),
+                              tuple(_parameter(name, part, aliases) for part in _split(parameters)))
 
 
 def kernels(text: str) -> dict[str, tuple[str, ...]]:
@@ -260,6 +266,34 @@ def parameters(text: str, expression: str) -> tuple[Parameter, ...]:
     """
     name, arguments = split_expression(expression)
     return parse(text, name).with_arguments(arguments)
+
+
+def pointers(text: str, expression: str) -> tuple[Parameter | None, ...]:
+    """The parameters of a kernel, or of a template's instance, that surely are pointers to scalars.
+
+    Args:
+        text: CUDA C++.
+        expression: as in `parameters`.
+
+    Returns:
+        For each parameter itself, or None; nothing where the text declares several such kernels, or none that is
+        understood.
+
+    Examples:
+        >>> from gpunet.kernel import signature
+        >>> [str(each) for each in signature.pointers("__global__ void fill(float* y, int n, float4* z);", "fill")]
+        ['float* y', 'None', 'None']
+    """
+    name, arguments = split_expression(expression)
+    try:
+        found = [each.with_arguments(arguments) for each in _parsed(text, name)]
+    except SignatureError:
+        return ()
+    if len({tuple((each.type, each.pointer) for each in parameters) for parameters in found}) != 1:
+        return ()
+    macros = set(re.findall(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", text, flags=re.MULTILINE))
+    return tuple(each if each.pointer and each.dtype is not None and macros.isdisjoint(re.findall(r"\w+", each.type))
+                 else None for each in found[0])
 
 
 def _strip(text: str) -> str:
@@ -350,7 +384,10 @@ def _aliases(text: str) -> dict[str, str]:
     """Simple type aliases of the source: `typedef unsigned int u32;` and `using u32 = unsigned int;`."""
     pairs = [(new, old) for old, new in re.findall(r"\btypedef\s+([\w\s]+?)\s+(\w+)\s*;", text)]
     pairs += re.findall(r"\busing\s+(\w+)\s*=\s*([\w\s]+?)\s*;", text)
-    return {new: old for new, old in pairs if scalar_type(old) is not None}
+    meanings: dict[str, set[str]] = {}
+    for new, old in pairs:
+        meanings.setdefault(new, set()).add(_normal(old))
+    return {new: old for new, (old, *others) in meanings.items() if not others and scalar_type(old) is not None}
 
 
 def _normal(spelling: str) -> str:

@@ -111,6 +111,9 @@ def _check(kernel: Function | launch.Kernel, grid: tuple[int, ...], block: tuple
     pointers = function.pointers if function is not None else frozenset()
     if refusal := _refused(facts, pointers, grid, block, args, shared_mem):
         return [Finding(*refusal, told().kernel, told().file)]
+    wrong = [] if function is None else [
+        Finding("argument", f"{function.name}: {message}", told().kernel, told().file)
+        for message in function.wrong_elements(args)]
     whole_warps = math.prod(block) % _WARP == 0
     plain = checking.compiled(whole_warps)
     assert plain.checked is not None
@@ -142,7 +145,7 @@ def _check(kernel: Function | launch.Kernel, grid: tuple[int, ...], block: tuple
         watch.close()
         return found
 
-    return launched(checking, plain, Arena.take_back)
+    return wrong + launched(checking, plain, Arena.take_back)
 
 
 class _Facts:

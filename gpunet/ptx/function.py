@@ -8,7 +8,9 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from gpunet.kernel import compilers, signature
+import numpy as np
+
+from gpunet.kernel import arguments, compilers, signature
 from gpunet.kernel import source as sources
 from gpunet.ptx.launch import Kernel
 
@@ -21,7 +23,7 @@ _MOST_THREADS = 1024
 
 
 def load(file: str | os.PathLike[str], expression: str, options: tuple[str, ...] = (),
-         cluster: int | Sequence[int] | None = None) -> Function:
+         cluster: int | Sequence[int] | None = None, architecture: str | None = None) -> Function:
     """A kernel of a `.cu` file, compiled to PTX by NVRTC, or by nvcc (gpunet.kernel.compilers), when it is first
     launched.
 
@@ -30,7 +32,9 @@ def load(file: str | os.PathLike[str], expression: str, options: tuple[str, ...]
         expression: the kernel's name, and for a template its arguments: "bias_relu<float,4>".
         options: the compiler's, such as "-DN=4" and "-fmad=false".
         cluster: sizes of a cluster of blocks, where the launch says them (cudaLaunchAttributeClusterDimension) and not
-            the kernel; it is then compiled for sm_90a.
+            the kernel.
+        architecture: to compile for, such as "sm_90a". Without it that is sm_80, and sm_90a for a file that
+            has kernels with clusters.
 
     Returns:
         The kernel.
@@ -43,7 +47,7 @@ def load(file: str | os.PathLike[str], expression: str, options: tuple[str, ...]
         <kernel uniform<float> of random.cu, by its PTX>
     """
     sources.find(file)
-    return Function(file, expression, options, ARCHITECTURE if cluster is None else PROFILED, cluster=cluster)
+    return Function(file, expression, options, architecture, cluster=cluster)
 
 
 class Function:
@@ -55,7 +59,7 @@ class Function:
         file: as in `load`.
         expression: the kernel.
         options: the compiler's.
-        architecture: to compile for.
+        architecture: as in `load`.
         source: the text, where it is not the file's own.
         cluster: as in `load`.
 
@@ -71,12 +75,13 @@ class Function:
     """
 
     def __init__(self, file: str | os.PathLike[str], expression: str, options: tuple[str, ...] = (),
-                 architecture: str = ARCHITECTURE, source: sources.Source | None = None,
+                 architecture: str | None = None, source: sources.Source | None = None,
                  cluster: int | Sequence[int] | None = None) -> None:
         self.file, self.name, self.options = file, expression, tuple(options)
-        self.architecture, self._source, self.cluster = architecture, source, cluster
+        self._architecture, self._source, self.cluster = architecture, source, cluster
         self.max_dynamic_shared_size_bytes = _STATIC_SHARED
         self._kernel: Kernel | None = None
+        self._fitting: set[tuple[np.dtype | None, ...]] = {()}  # types of arrays that fit
         self._lock = threading.Lock()
 
     @property
@@ -93,6 +98,14 @@ class Function:
         if self._source is None:
             self._source = sources.read(self.file)
         return self._source
+
+    @functools.cached_property
+    def architecture(self) -> str:
+        """What it is compiled for."""
+        if self._architecture is not None:
+            return self._architecture
+        clusters = self.cluster is not None or "__cluster_dims__" in self.source.full_text
+        return PROFILED if clusters else ARCHITECTURE
 
     def compiled(self, counting: bool = False, checking: bool = False) -> Kernel:
         """The PTX, ready to be launched; with counters for a profile, or with checks."""
@@ -126,6 +139,19 @@ class Function:
         """The numbers of the parameters that the source declares as pointers."""
         return frozenset(number for number, each in enumerate(self._declared) if each.pointer)
 
+    @functools.cached_property
+    def _elements(self) -> tuple[tuple[str, int, str] | None, ...]:
+        """Of each parameter that surely is a pointer to scalars: what these are, their bytes, and the declaration."""
+        return tuple((arguments.element_kind(each.dtype), each.dtype.itemsize, str(each))
+                     if each is not None and each.dtype is not None else None
+                     for each in signature.pointers(self.source.full_text, self.name))
+
+    def wrong_elements(self, args: Sequence[Any]) -> list[str]:
+        """What is wrong with the elements of a launch's arrays, by the source's declaration."""
+        found = [arguments.wrong_elements(value, *each) for value, each in zip(args, self._elements, strict=False)
+                 if each is not None]
+        return [each for each in found if each is not None]
+
     @property
     def attributes(self) -> dict[str, int]:
         """The limits of a launch, by CuPy's names."""
@@ -137,6 +163,11 @@ class Function:
             raise ValueError(f"{self.name}: {shared_mem} bytes of dynamic shared memory, allowed are "
                              f"{min(self.max_dynamic_shared_size_bytes, _MOST_SHARED)}; set "
                              "max_dynamic_shared_size_bytes first")
+        types = tuple([each.dtype if type(each) is np.ndarray else None for each in args])
+        if types not in self._fitting:
+            if wrong := self.wrong_elements(args):
+                raise TypeError(f"{self.name}: {wrong[0]}")
+            self._fitting.add(types)
         (self._kernel or self.kernel)(grid, block, args, shared_mem)
 
     def __repr__(self) -> str:

@@ -318,6 +318,7 @@ def profile(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: 
 
     Raises:
         LaunchError: the kernel failed.
+        TypeError: an array's elements are not what the source declares.
         gpunet.kernel.nvrtc.NvrtcError: there is no NVRTC, or the kernel does not compile.
 
     Examples:
@@ -330,6 +331,8 @@ def profile(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: 
     """
     grid, block = ((int(size),) if isinstance(size, int | np.integer) else tuple(map(int, size))
                    for size in (grid, block))
+    if isinstance(kernel, Function) and (wrong := kernel.wrong_elements(args)):
+        raise TypeError(f"{kernel.name}: {wrong[0]}")
     counting = (kernel.compiled(counting=True) if isinstance(kernel, Function)
                 else kernel.variant(counting=True))
     arrays = Arrays(args, extents)

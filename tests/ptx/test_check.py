@@ -190,6 +190,51 @@ def test_the_command_finds_it_in_a_source(tmp_path, compiler):
     assert found["source"] == "y[i] = 2 * x[i];"
 
 
+SCALES = """#include <cuda_fp16.h>
+#ifdef DOUBLED
+typedef double real;
+#else
+typedef float real;
+#endif
+#define WORD int
+template <typename T> __global__ void scale(T* y, const T* x, const int* map, T by) {
+    y[threadIdx.x] = by * x[map[threadIdx.x]];
+}
+__global__ void either(real* y, WORD* z, void* any, float4* four, __half* h, unsigned char* bytes) { y[0] = 1; }
+#ifdef DOUBLED
+__global__ void both(double* y) { y[0] = 1; }
+#else
+__global__ void both(float* y) { y[0] = 1; }
+#endif
+"""
+
+
+def test_arrays_of_other_elements_than_the_source_declares(tmp_path, compiler):
+    """As the C++ engine says it, in checks and in launches. What the declaration does not surely say is not told."""
+    file = tmp_path / "scales.cu"
+    file.write_text(SCALES)
+    y, x, map, by = np.zeros(32, np.float32), np.ones(32, np.float32), np.arange(32, dtype=np.int32), np.float32(2)
+    kernel = ptx.load(file, "scale<float>")
+    kernel((1,), (32,), (y, x, map, by))
+    assert (y == 2).all() and not ptx.check(kernel, 1, 32, (y, x, map.view(np.uint32), by))
+    for args, declared, given in (((y, x.astype(np.float64), map, by), "float* x", "float64"),
+                                  ((y, x, map.astype(np.int64), by), "int* map", "int64"),
+                                  ((y.view(np.int32), x, map, by), "float* y", "int32")):
+        told = f"scale<float>: parameter '{declared}': an array of {given} given"
+        assert told in [each.message for each in ptx.check(kernel, 1, 32, args) if each.kind == "argument"]
+        for launch in (lambda args=args: kernel((1,), (32,), args), lambda args=args: ptx.profile(kernel, 1, 32, args),
+                       lambda args=args: ptx.from_cupy(SCALES, "scale<float>")((1,), (32,), args)):
+            with pytest.raises(TypeError, match=re.escape(told)):
+                launch()
+    more = map, np.zeros(4), np.zeros(4), np.zeros(4, np.uint16), np.zeros(4)
+    assert not ptx.check(ptx.load(file, "either"), 1, 1, (np.zeros(1), *more))
+    assert not ptx.check(ptx.load(file, "both", ("-DDOUBLED",)), 1, 1, (np.zeros(1),))
+    command = ["ptx", "run", str(file), "--kernel", "scale<float>", "--block", "4", "--arg", "f32[4]", "--arg",
+               "f64[4]=1", "--arg", "i32[4]=arange", "--arg", "f32=2"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2 and "parameter 'float* x': an array of float64 given" in result.output
+
+
 def test_the_command_on_a_ptx_file(tmp_path):
     file = tmp_path / "reversed.ptx"
     file.write_text(REVERSED.replace("@BARRIER@", "").partition(".file")[0].replace(".loc", "// .loc"))

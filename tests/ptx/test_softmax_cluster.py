@@ -95,3 +95,20 @@ def test_each_barrier_of_the_cluster_is_missed(launches, left_out, number):
     _, grid, *_ = launches.calls[number]
     assert grid[0] > 1
     misses_a_barrier(launches.calls[number], left_out)
+
+
+def test_architectures_of_kernels_with_clusters(tmp_path, compiler):
+    """A file of kernels with clusters is compiled for a GPU that has them; any can be chosen."""
+    file = tmp_path / "clusters.cu"
+    file.write_text("""\
+__global__ void __launch_bounds__(64) __cluster_dims__(2, 1, 1) pairs(int* y) {
+    int rank; asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank)); y[blockIdx.x] = rank;
+}
+""")
+    y = np.zeros(4, np.int32)
+    ptx.load(file, "pairs")((4,), (1,), (y,))
+    assert y.tolist() == [0, 1, 0, 1]
+    file.write_text("__global__ void target(int* y) { y[0] = __CUDA_ARCH__ / warpSize; }")
+    for architecture, is_for in ((None, 800), ("sm_90a", 900)):
+        ptx.load(file, "target", architecture=architecture)((1,), (1,), (y,))
+        assert y[0] == is_for // 32

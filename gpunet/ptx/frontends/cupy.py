@@ -24,7 +24,7 @@ _FLUSHED = "-ftz=true"  # CuPy compiles so
 _THREADS = 128  # of a block, of elementwise kernels
 
 
-def from_cupy(kernel: Any, name: str | None = None, architecture: str = "sm_80") -> Simulated:
+def from_cupy(kernel: Any, name: str | None = None, architecture: str | None = None) -> Simulated:
     """A kernel of CuPy that runs on NumPy arrays, by the PTX that NVRTC makes of its source.
 
     Launches are written as in CuPy: `kernel(grid, block, args, shared_mem=0)` of a RawKernel, with NumPy arrays and
@@ -36,7 +36,7 @@ def from_cupy(kernel: Any, name: str | None = None, architecture: str = "sm_80")
         kernel: a cupy.RawKernel, cupy.RawModule or cupy.ElementwiseKernel, or CUDA C++ as a string: CuPy itself is
             needed for elementwise kernels alone.
         name: of the kernel, of a module or string; for a template with its arguments: "scale<float>".
-        architecture: to compile for.
+        architecture: to compile for. Without it that is sm_80, and sm_90a for a source that has kernels with clusters.
 
     Returns:
         The kernel; its `check(...)` gives findings and its `profile(...)` counters.
@@ -77,7 +77,7 @@ def from_cupy(kernel: Any, name: str | None = None, architecture: str = "sm_80")
 
 
 def _function(text: str, name: str, found: tuple[str, int] | None, options: Sequence[str],
-              architecture: str) -> tuple[Function, dict[str, str]]:
+              architecture: str | None) -> tuple[Function, dict[str, str]]:
     """The kernel, and the user's sources by the names that its PTX has for them."""
     short = "".join(each if each.isalnum() or each == "_" else "_" for each in name)
     file = f"{short}.cu"
@@ -130,7 +130,7 @@ class _Elementwise:
 
     _ARRAY, _INDEXER, _SCALAR = 1, 2, 3  # CuPy's kinds of arguments
 
-    def __init__(self, kernel: Any, architecture: str) -> None:
+    def __init__(self, kernel: Any, architecture: str | None) -> None:
         self.kernel, self.architecture = kernel, architecture
         self.place = place_of(kernel.operation)
         self._compiled: dict[Any, tuple[Function, dict[str, str]]] = {}

@@ -1,12 +1,12 @@
 """The arguments of a check: arrays with what they hold, structures with pointers to them, and their names."""
 
 import ctypes
-import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
+from gpunet.kernel import arguments
 from gpunet.kernel.common_memory import common, joined
 from gpunet.kernel.unwritten import Unwritten
 from gpunet.sim import memory
@@ -221,32 +221,16 @@ def wrong_types(args: tuple, started: Started) -> Iterator[str]:
     """Arrays whose elements are not what the parameter points to. Bytes may stand for anything."""
     for number, (value, parameter) in enumerate(zip(args, started.parameters, strict=False)):
         pointee = parameter.pointed_to
-        if pointee is None or not pointee.kind or isinstance(value, np.generic):
-            continue
-        given = getattr(value, "dtype", None)
-        if given is not None and _differs(given, pointee.kind, pointee.size):
-            order = "" if given.isnative else " in another machine's byte order"
-            yield f"parameter '{pointee.type}* {started.name(number)}': an array of {given}{order} given"
+        if pointee is not None and pointee.kind:
+            message = arguments.wrong_elements(value, pointee.kind, pointee.size,
+                                               f"{pointee.type}* {started.name(number)}")
+            if message is not None:
+                yield message
 
 
 def poison_of(dtype: np.dtype | None) -> int:
     """Bytes of an element that counts as not written where all its bits are set; 0 where no such does. No computation
     gives a NaN with all bits set, but -1 and 255 are numbers like others."""
-    return dtype.itemsize if dtype is not None and _kind(dtype) == "number" and dtype.kind != "b" else 0
-
-
-@functools.cache
-def _differs(given: np.dtype, kind: str, size: int) -> bool:
-    if 1 in (given.itemsize, size):
-        return False
-    kinds = {_kind(given), kind}
-    differ = len(kinds) == 2 and (given.itemsize > 2 or not kinds <= {"number", "integer"})
-    return given.itemsize != size or differ or not given.isnative
-
-
-@functools.cache
-def _kind(dtype: np.dtype) -> str:
-    """`integer`, `number` (floating point of any width), or NumPy's name of what is neither: text, dates, records."""
-    if dtype.kind in "iu":
-        return "integer"
-    return "number" if dtype.kind in "fb" or dtype.name == "bfloat16" else dtype.str
+    if dtype is None or dtype.kind == "b" or arguments.element_kind(dtype) != "number":
+        return 0
+    return dtype.itemsize
