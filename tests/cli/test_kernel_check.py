@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gpunet.kernel import nvrtc
+from gpunet.sim.engine import lacking
 
 pytestmark = pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="no C++ compiler for sim")
 
@@ -163,6 +164,18 @@ def test_what_does_not_compile(gpunet_command, tmp_path):
     (tmp_path / "a.cu").write_text("__global__ void f(int* x) {\n    *x = tex2D<int>(0, 1.0f, 1.0f);\n}\n")
     code, text = gpunet_command("kernel", "check", "a.cu", "--arg", "i32[1]")
     assert code == 2 and "a.cu:2:" in text and "tex2D: textures and surfaces are not simulated" in text
+
+
+def test_what_only_the_other_engine_has(gpunet_command, tmp_path):
+    """It is taken, and that is said, but not where an engine is asked for."""
+    (tmp_path / "a.cu").write_text("__global__ void __cluster_dims__(2, 1, 1) f(int* x) { x[blockIdx.x] = 1; }\n")
+    told = "kernel", "check", "a.cu", "--grid", "4", "--block", "1", "--arg", "i32[3]"
+    if not lacking():
+        code, text = gpunet_command(*told)
+        assert code == 1 and "a.cu: by the PTX engine, as f has what the C++ engine does not simulate" in text
+        assert "x[3]" in text
+    code, text = gpunet_command(*told, "--engine", "cxx")
+    assert code == 2 and "__cluster_dims__: thread block clusters are not simulated in C++" in text
 
 
 def test_several_kernels(gpunet_command, tmp_path):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @source_options
 @launch_options
 @timeout_option
-@click.option("--engine", type=click.Choice(["cxx", "ptx"]), show_default="cxx, or ptx without a C++ compiler",
+@click.option("--engine", type=click.Choice(["cxx", "ptx"]), show_default="cxx, or ptx for what that lacks",
               help="What runs the kernel: the source, by a C++ compiler, or the PTX that NVRTC makes of it.")
 @click.option("--other-data", is_flag=True,
               help="Launch once more with even inputs, and warn of updates that other data would make race.")
@@ -52,7 +52,7 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     """Run a kernel of FILE.cu on the CPU under the checker, and show what it does wrong: races, accesses out of bounds,
     reads of what nothing has written, barriers that not all threads reach, deadlocks, wrong masks, misaligned accesses,
     arguments that do not fit, asynchronous copies used too early. Needs no GPU, and a C++ compiler or, with --engine
-    ptx, NVRTC and llvmlite (pip install "gpunet[sim]").
+    ptx and for clusters, wmma, CUB and cuda::, NVRTC and llvmlite (pip install "gpunet[sim]").
 
     The exit status is 0 where nothing is found or only warnings are, and 1 where a mistake is and only then (with
     --strict, for warnings too). It is 2 where nothing could be checked because the call is wrong, the kernel does not
@@ -62,6 +62,7 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     from gpunet.sim import engine as engines
     from gpunet.sim.checker.checking import check_printing
     from gpunet.sim.checker.process import process
+    from gpunet.sim.translate import surface
 
     if cluster is not None:
         if engine == "cxx":
@@ -86,11 +87,15 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     names = parameter_names(function, arguments)
     saved = [output_of(each, names, arguments) for each in outs]
     values = values_of(arguments)
+
+    def by_ptx() -> None:
+        _by_ptx(file, name, _Launch(grid, block, shared, cluster), arguments, values, names, saved,
+                compiler_options(defines, includes),
+                [file.resolve().parent, *(Path(each).resolve() for each in includes)], timeout, seed, as_json,
+                strict, other_data, other_sizes)
+
     if engine == "ptx":
-        return _by_ptx(file, name, _Launch(grid, block, shared, cluster), arguments, values, names, saved,
-                       compiler_options(defines, includes),
-                       [file.resolve().parent, *(Path(each).resolve() for each in includes)], timeout, seed, as_json,
-                       strict, other_data, other_sizes)
+        return by_ptx()
     try:
         with waiting("Compiling and running ..."):
             if shared > function.max_dynamic_shared_size_bytes:
@@ -102,6 +107,9 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
             findings = check_printing(function, grid, block, tuple(values), shared, timeout, 2 if as_json else 1,
                                       other_data, other_sizes)
     except sim.CompileError as error:
+        if engine is None and surface.is_for_ptx(str(error)) and not engines.lacking():
+            click.echo(f"{file}: by the PTX engine, as {name} has what the C++ engine does not simulate", err=True)
+            return by_ptx()
         raise UserError(f"{file} does not compile for the checker:\n{error}") from error
     except (sim.CompilerMissingError, sim.KernelError) as error:
         raise UserError(str(error)) from error

@@ -97,6 +97,11 @@ def is_refusal(message: str) -> bool:
     return any(reason in message for _, reason in _REFUSED) and ": error: " in message
 
 
+def is_for_ptx(message: str) -> bool:
+    """Whether a compiler's message is the error of something that the PTX engine has."""
+    return _BY_PTX in message
+
+
 def refuse(code: str, flat: str) -> str:
     """`code` with an error before each thing that is not simulated. `flat` is the code with its literals blank."""
     own = set(_OWN_MACRO.findall(flat))  # such as a `cudaCheck` around calls: what it stands for is looked at
