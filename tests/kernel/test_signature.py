@@ -67,6 +67,8 @@ def test_attributes_stand_anywhere(declaration):
     code = rewrite.rewrite(f"{text}\n", "k.cu", lambda *about: None, ("k<4>",), only="k")
     assert [each.parameters for each in code.named("k")] == [("y",)] * (
         "{" in declaration and "template" not in declaration)
+    assert all(each.most_threads == (128 if "__launch_bounds__(128" in declaration else None)
+               for each in code.named("k"))
 
 
 @pytest.mark.parametrize("expression, message", [

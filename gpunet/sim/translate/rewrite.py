@@ -168,12 +168,15 @@ def _find_kernels(code: str) -> list[_Declared]:
     kernels, flat = [], host_code.flat(code)
     for match in re.finditer(r"\b__global__\b", flat):
         declaration_start = max(flat.rfind(mark, 0, match.start()) for mark in ";}{#")
-        template = re.search(r"\btemplate\b", flat[declaration_start + 1:match.start()]) is not None
+        before = flat[declaration_start + 1:match.start()]
+        template = re.search(r"\btemplate\b", before) is not None
         found = signature.function_name(flat, match.end())
         if found is None:
             continue
         function, opening, attributes = found
-        position, bound = _closing(flat, opening), attributes.get("__launch_bounds__", "").split(",")[0].strip()
+        bounds = re.search(r"\b__launch_bounds__\s*\(([^()]*)", before)
+        bound = attributes.get("__launch_bounds__", bounds.group(1) if bounds else "").split(",")[0].strip()
+        position = _closing(flat, opening)
         around = _namespaces(flat, match.start())
         name, unnamed = "::".join([*filter(None, around), function]), around[-1:] == [""]
         body = re.compile(r"\s*(?:__attribute__\s*\(\(.*?\)\)\s*)*\{").match(flat, position)
