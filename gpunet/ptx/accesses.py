@@ -46,7 +46,7 @@ def one_place(b: Builder, size: int, check: Value, now: Value, at: Value, mask: 
     b.emit("store i64 0, ptr %bad")
     b.branch(b.compare("eq", mask, 0), "over", "some")
     b.label("some")
-    first, last = b.first(mask), b.sub(constant("i32", 31), b.call("ctlz", mask, flags=(True,)))
+    first, last = _ends(b, check, now, mask)
     state = _as_number(b, check)
     wide, reads = constant("i64", size), constant("i64", READ)
     b.store(mask, "%left.p")
@@ -67,6 +67,19 @@ def one_place(b: Builder, size: int, check: Value, now: Value, at: Value, mask: 
     b.branch(b.compare("ne", rest, 0), "turn", "over")
     b.label("over")
     return [b.load("%bad", "i64")]
+
+
+def _astray(b: Builder, check: Value, now: Value, mask: Value) -> Value:
+    """The lanes of a mask that have read out of bounds."""
+    threads = b.sub(b.sub(_as_number(b, now), _as_number(b, check)), shadow.NOW)
+    return b.both(b.load(b.at(check.text, b.add(b.lshr(threads, 6), shadow.ASTRAY)), "i32"), mask)
+
+
+def _ends(b: Builder, check: Value, now: Value, mask: Value) -> tuple[Value, Value]:
+    """The first lane of a mask and the last one, of those that have not gone astray, if there are any."""
+    good = b.both(mask, b.invert(_astray(b, check, now, mask)))
+    mask = b.select(b.compare("eq", good, 0), mask, good)
+    return b.first(mask), b.sub(constant("i32", 31), b.call("ctlz", mask, flags=(True,)))
 
 
 def _wrong(b: Builder, check: Value, site: Value) -> Value:
@@ -171,7 +184,9 @@ class _Usual:
         lane0, absent = b.first(mask), b.invert(mask)
         given = b.extract(at, lane0)
         if self.kind == READ:
-            self._one_place(given, lane0, absent)
+            self._one_place(given, absent)
+        b.branch(b.compare("eq", _astray(b, self.check, self.now, mask), 0), "usual", "each")
+        b.label("usual")
         first = b.sub(given, b.mul(b.resize(lane0, "i64"), size))
         wanted = b.add(lanes("i64", [size * lane for lane in range(LANES)]), first)
         neighbours = b.compare("eq", b.either(b.mask_of(b.compare("eq", at, wanted)), absent), -1)
@@ -191,19 +206,19 @@ class _Usual:
         self._scattered(stamps, active)
         b.jump("over")
 
-    def _one_place(self, given: Value, lane0: Value, absent: Value) -> None:
+    def _one_place(self, given: Value, absent: Value) -> None:
         """Two lanes stand for all, until something is wrong."""
         b, mask = self.b, self.mask
         alike = b.compare("eq", b.either(b.mask_of(b.compare("eq", self.at, given)), absent), -1)
         b.branch(alike, "alike", "apart")
         b.label("alike")
-        last = b.sub(constant("i32", 31), b.call("ctlz", mask, flags=(True,)))
+        first, last = _ends(b, self.check, self.now, mask)
         state, wide, reads = _as_number(b, self.check), constant("i64", self.size), constant("i64", READ)
-        b.store(_spread_bad(b, _call(b, "check_lane", state, _lane_now(b, self.now, lane0), given, wide, reads,
+        b.store(_spread_bad(b, _call(b, "check_lane", state, _lane_now(b, self.now, first), given, wide, reads,
                                      self.site), mask), "%bad")
         b.branch(_wrong(b, self.check, self.site), "each", "first")
         b.label("first")
-        b.branch(b.compare("eq", lane0, last), "over", "second")
+        b.branch(b.compare("eq", first, last), "over", "second")
         b.label("second")
         _call(b, "check_lane", state, _lane_now(b, self.now, last), given, wide, reads, self.site)
         b.branch(_wrong(b, self.check, self.site), "each", "over")

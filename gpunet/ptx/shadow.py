@@ -51,6 +51,7 @@ FIRST_SHARED = 232  # memory of the cluster's first block
 MOMENTS = 240  # of the last two barriers of the cluster, or 0
 WAITED_FOR, ARRIVED_AT = 248, 256  # the last barrier of the cluster that each thread has waited for, has arrived at
 VISITS = 264  # to its shared memory by other blocks: the last of each thread of the cluster
+ASTRAY = 320  # the threads that have read out of bounds: 32 bits of each warp
 NOW = 512  # the stamps of each thread's next access
 BLOCK_BYTES = 512 + 8 * 1024
 
@@ -91,6 +92,9 @@ QUEUE = ENTRIES + MOST_COPIES * ENTRY
 # ---- telling -----------------------------------------------------------------------------------------------------
 def told(b, what, now, site, at, other, size, kind):
     g = u64(b + LAUNCH)
+    if what == BEYOND and kind & READ:
+        warp = b + ASTRAY + (now >> THREAD_SHIFT + 5 & 31) * 4
+        put32(warp, u32(warp) | 1 << (now >> THREAD_SHIFT & 31))
     count = u64(g + TOLD) + (site << 5) + ((what & 7) << 2)
     n = u32(count)
     if n < MOST_TOLD:
@@ -141,6 +145,12 @@ def conflict(b, now, s, kind, writes):
 
 
 # ---- accesses ----------------------------------------------------------------------------------------------------
+def is_astray(b, now):
+    """Whether the thread has read out of bounds. No races of it are told, so it leaves no stamps in the place of those of
+    others."""
+    return u32(b + ASTRAY + (now >> THREAD_SHIFT + 5 & 31) * 4) >> (now >> THREAD_SHIFT & 31) & 1
+
+
 def check_cell(b, now, site, p, q, r, kind, at, size):
     """1 where the access must not be, 2 where all is said of it."""
     began = u64(u64(b + LAUNCH) + BEGAN)
@@ -156,6 +166,10 @@ def check_cell(b, now, site, p, q, r, kind, at, size):
             told(b, UNINITIALISED, now, site, at, 0, size, kind)
             put64(p, 0)
         w = 0
+    if is_astray(b, now):
+        if kind & WRITE and u64(p) == UNWRITTEN:
+            put64(p, 0)
+        return 0
     me = now | site << SITE_SHIFT
     if kind & ATOMIC:
         me = me | 1 | (2 if kind & OF_BLOCK else 0)
@@ -340,6 +354,10 @@ def block_begins(b):
     put64(b + FENCED, 0)
     put64(b + PUBLISHED_AT, 0)
     put64(b + SEEN_AT, 0)
+    warp = b + ASTRAY
+    while warp < b + ASTRAY + MOST_THREADS // 8:
+        put64(warp, 0)
+        warp += 8
     phase = new_phase(b)
     put64(b + FIRST, phase)
     put64(b + SPAN, 0)
@@ -528,6 +546,6 @@ def thread_ends(b, now):
     return 0
 
 
-FUNCTIONS = (told, ordered, before_barrier, conflict, check_cell, region_of, check_lane, owner_of, visited, new_phase,
-             stamp_anew, last_waited, forget_rows, block_begins, forget_cluster, block_is_over, block_passes, compared,
-             guessed, mark_copy, copy_issued, copy_done, group_closed, copies_waited, thread_ends)
+FUNCTIONS = (told, ordered, before_barrier, conflict, is_astray, check_cell, region_of, check_lane, owner_of, visited,
+             new_phase, stamp_anew, last_waited, forget_rows, block_begins, forget_cluster, block_is_over, block_passes,
+             compared, guessed, mark_copy, copy_issued, copy_done, group_closed, copies_waited, thread_ends)

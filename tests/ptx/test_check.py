@@ -439,3 +439,25 @@ def test_a_write_that_lands_in_another_array(order):
             break
     else:
         pytest.fail("no place of x behind y has been found")
+
+
+@pytest.mark.parametrize("astray", ["setp.lt.u32 %p, %w, 2;", "setp.eq.u32 %p, %l, 0; setp.eq.or.u32 %p, %l, 31, %p;"],
+                         ids=["the first warps", "the first and the last lane"])
+@pytest.mark.parametrize("cell", ["mov.u32 %c, 0;", "shr.u32 %c, %t, 9;", "mov.u32 %c, %l;", "xor.b32 %c, %l, 1;"],
+                         ids=["one place", "one place as it comes", "neighbours", "scattered"])
+@pytest.mark.parametrize("update", ["st.global.u32 [%b], %t;", "atom.global.add.u32 %v, [%b], 1;"])
+def test_threads_that_have_read_out_of_bounds_hide_no_race_of_others(astray, cell, update):
+    """Of a place's readers two are remembered, until something is written there; these threads' races are not told."""
+    kernel = ptx.Kernel(f"""{HEAD}.visible .entry readers(.param .u64 y, .param .u64 x) {{
+      .reg .b32 %t, %w, %l, %c, %v; .reg .b64 %y, %x, %d, %b; .reg .pred %p, %q;
+      ld.param.u64 %y, [y]; ld.param.u64 %x, [x]; mov.u32 %t, %tid.x; shr.u32 %w, %t, 5; and.b32 %l, %t, 31;
+      {astray} @%p ld.global.u32 %v, [%x+-4];
+      {cell} mul.wide.u32 %d, %c, 4; add.s64 %b, %y, %d;
+      ld.global.u32 %v, [%b];
+      setp.ne.u32 %q, %w, 3; @%q ret;
+      {update}
+      ret; }}""")
+    found = ptx.check(kernel, 1, 128, (np.zeros(32, np.int32), np.zeros(4, np.int32)), names=["y", "x"])
+    assert [each.array for each in found if each.kind == "out of bounds"] == ["x"]
+    race = next(each for each in found if each.kind == "race" and each.other.source.startswith("ld"))
+    assert race.array == "y" and race.source == update
