@@ -79,6 +79,8 @@ class Arena:
         self._frozen: set[int] = set()  # extents of arrays that are all read-only
         wanted = self._wanted(args, extents)
         places = stamps.places(checked, tuple([(size, bound) for _, size, bound in wanted]))
+        only = [place if len(group) == 1 else None for place, group in zip(places.groups, checked["groups"], strict=True)]
+        self._only = [only[group] for group in checked["reached"]]
         self.address = stamps.begin(places)
         self.named = self._variables(checked, places) if places.variables else []
         self._arrays: dict[int, tuple[np.ndarray, Named]] = {}
@@ -284,6 +286,18 @@ class Arena:
                 ctypes.memmove(extent.address, named.start, extent.size)
 
     # ---- names -------------------------------------------------------------------------------------------------------
+    def meant(self, site: int, address: int) -> Named | None:
+        """The array that an address belongs to; outside of all, that of the only parameter from which the address of the
+        access at a site is computed, or else the nearest."""
+        nearest = self.nearest(address)
+        place = self._only[site] if site < len(self._only) else None
+        if place is None or nearest is not None and not _distance(nearest, address):
+            return nearest
+        found = next((each for each in self.named if each.place is place), nearest)
+        if found is not None and found is not nearest:
+            self._call(found, address)
+        return found
+
     def nearest(self, address: int) -> Named | None:
         """The array that an address belongs to, or lies beside."""
         number = bisect_right(self.named, address, key=lambda each: each.start) - 1

@@ -41,11 +41,11 @@ _ORDERED = {"volatile", "relaxed", "acquire", "release", "acq_rel", "sc", "mmio"
 
 class Checking:
     """How a kernel's accesses are checked. `reach`: what those of global memory may reach; `shared_cell`: bytes of a
-    cell of shared memory; `asked`: sites of activemask, which finds each lane alone if `lanes_apart`. Of the functions
-    the first is the kernel."""
+    cell of shared memory; `asked`: sites of activemask, which finds each lane alone if `lanes_apart`; `reached`: by
+    sites, the groups of accesses. Of the functions the first is the kernel."""
 
     def __init__(self, module: model.Module, functions: Iterable[model.Function], lanes_apart: bool) -> None:
-        self.lanes_apart, self.asked = lanes_apart, list[int]()
+        self.lanes_apart, self.asked, self.reached = lanes_apart, list[int](), dict[int, int]()
         self.variables: dict[str, int] = {}  # places behind the beginning of the arrays' memory
         self.variable_bytes = GAP
         for variable in module.variables.values():
@@ -171,8 +171,9 @@ class Checking:
         cell, group = (self.shared_cell, 0) if space == "shared" else self.reach.of(i)
         if not space and group:  # a generic address that comes from arrays
             space = "global"
-        site = constant("i64", min(low.kernel.site(i), shadow.MOST_SITES - 1))
-        place = self._group(group)
+        number, place = low.kernel.site(i), self._group(group)
+        self.reached[number] = group
+        site = constant("i64", min(number, shadow.MOST_SITES - 1))
         if i.opcode in ("ld", "st", "atom", "red"):
             kind |= _order(i, space)
         if kind == READ and i.line in self.structures:

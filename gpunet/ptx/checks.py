@@ -342,9 +342,10 @@ class _Teller:
     def _beyond(self, told: Told, arena: Arena, watch: Watch) -> str:
         if told.kind & 512:
             return "outside the local array"
-        named = arena.nearest(told.address)
-        if named is not None and named.start <= told.address < named.start + named.size and told.kind & shadow.STRAY:
-            return "outside the array that its address is computed from, and within this one"
+        named = arena.meant(told.site, told.address)
+        if named is not None:
+            within = named.start <= told.address < named.start + named.size and told.kind & shadow.STRAY
+            return "outside the array" + " that its address is computed from, and within this one" * bool(within)
         if self._of_no_block(told, arena, watch):
             return "of the shared memory of a block that the cluster does not have"
         offset = self._in_shared(told, watch)
@@ -353,8 +354,6 @@ class _Teller:
                 return (f"outside the dynamic shared memory, of which the launch gives {watch.dynamic[1]} bytes "
                         "(shared_mem; --shared of the command)")
             return "outside the array" + self._whose(told, watch)
-        if arena.nearest(told.address) is not None:
-            return "outside the array"
         if told.address < 1 << 16:
             return f"through a null pointer (address {hex(told.address)})"
         return f"at address {hex(told.address)}, where no array is"
@@ -397,7 +396,8 @@ class _Teller:
     def _element(self, told: Told, arena: Arena, watch: Watch, source: str) -> tuple[str | None, Any]:
         if told.kind & 512 or not told.address:
             return None, None
-        named = arena.nearest(told.address)
+        beyond = told.what == shadow.BEYOND
+        named = arena.meant(told.site, told.address) if beyond else arena.nearest(told.address)
         if named is not None:
             return named.name or None, named.element(told.address)
         offset = self._in_shared(told, watch)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from gpunet.kernel import cache
-from gpunet.ptx import clusters, context, flow, lower, model, reader, schedule, uniform
+from gpunet.ptx import clusters, context, flow, lower, model, reader, schedule, shadow, uniform
 from gpunet.ptx.checking import Checking
 from gpunet.ptx.counting import Counted, Counting
 from gpunet.ptx.errors import Unsupported
@@ -228,6 +228,7 @@ def _checked(module: model.Module, kernel: context.Kernel, checks: Checking,
             "written": reach.written, "copies": checks.copies, "clock": checks.clock,
             "cluster": [1, 1, 1] if kernel.at_once else list(kernel.cluster), "clusters": checks.clusters,
             "asked": checks.asked, "lanes_apart": checks.lanes_apart,
+            "reached": [checks.reached.get(site, 0) for site in range(min(len(kernel.sites), shadow.MOST_SITES - 1))],
             "lines": lines, "barriers": barriers, "variable_bytes": checks.variable_bytes,
             "variables": variables, "shared": shared}
 

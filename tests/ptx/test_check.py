@@ -441,6 +441,23 @@ def test_a_write_that_lands_in_another_array(order):
         pytest.fail("no place of x behind y has been found")
 
 
+@pytest.mark.parametrize("access", ["ld.global.u32 %v, [%b];", "st.global.u32 [%b], %v;",
+                                    "atom.global.add.u32 %v, [%b], 1;"])
+@pytest.mark.parametrize("element", [64, 126, 127, 1 << 18, -1, -63, -(1 << 18)])
+@pytest.mark.parametrize("which", ["y", "x"])
+def test_what_is_beyond_an_array_is_counted_from_its_own_parameter(which, element, access):
+    """However far, and however near to another one."""
+    kernel = ptx.Kernel(f"""{HEAD}.visible .entry beyond(.param .u64 y, .param .u64 x, .param .s32 i) {{
+      .reg .b32 %i, %v; .reg .b64 %a, %b;
+      ld.param.u64 %a, [{which}]; ld.param.s32 %i, [i];
+      mul.wide.s32 %b, %i, 4; add.s64 %b, %a, %b; mov.u32 %v, 1;
+      {access}
+      ret; }}""")
+    y, x = np.zeros(64, np.int32), np.zeros(64, np.int32)
+    found, = ptx.check(kernel, 1, 1, (y, x, element), names=["y", "x"])
+    assert (found.kind, found.element) == ("out of bounds", f"{which}[{element}]")
+
+
 @pytest.mark.parametrize("astray", ["setp.lt.u32 %p, %w, 2;", "setp.eq.u32 %p, %l, 0; setp.eq.or.u32 %p, %l, 31, %p;"],
                          ids=["the first warps", "the first and the last lane"])
 @pytest.mark.parametrize("cell", ["mov.u32 %c, 0;", "shr.u32 %c, %t, 9;", "mov.u32 %c, %l;", "xor.b32 %c, %l, 1;"],
