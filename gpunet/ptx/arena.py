@@ -79,8 +79,8 @@ class Arena:
         self._frozen: set[int] = set()  # extents of arrays that are all read-only
         wanted = self._wanted(args, extents)
         places = stamps.places(checked, tuple([(size, bound) for _, size, bound in wanted]))
-        only = [place if len(group) == 1 else None for place, group in zip(places.groups, checked["groups"], strict=True)]
-        self._only = [only[group] for group in checked["reached"]]
+        self._only = [places.groups[group] if len(checked["groups"][group]) == 1 else None
+                      for group in checked["reached"]]
         self.address = stamps.begin(places)
         self.named = self._variables(checked, places) if places.variables else []
         self._arrays: dict[int, tuple[np.ndarray, Named]] = {}
@@ -287,8 +287,8 @@ class Arena:
 
     # ---- names -------------------------------------------------------------------------------------------------------
     def meant(self, site: int, address: int) -> Named | None:
-        """The array that an address belongs to; outside of all, that of the only parameter from which the address of the
-        access at a site is computed, or else the nearest."""
+        """The array that an address belongs to; outside of all, that of the only parameter from which the
+        access at a site computes its address, or else the nearest."""
         nearest = self.nearest(address)
         place = self._only[site] if site < len(self._only) else None
         if place is None or nearest is not None and not _distance(nearest, address):

@@ -146,8 +146,7 @@ def conflict(b, now, s, kind, writes):
 
 # ---- accesses ----------------------------------------------------------------------------------------------------
 def is_astray(b, now):
-    """Whether the thread has read out of bounds. No races of it are told, so it leaves no stamps in the place of those of
-    others."""
+    """Whether the thread has read out of bounds: from then on no races of it are told, and it leaves no stamps."""
     return u32(b + ASTRAY + (now >> THREAD_SHIFT + 5 & 31) * 4) >> (now >> THREAD_SHIFT & 31) & 1
 
 
@@ -495,13 +494,14 @@ def copy_done(b, now, queue):
     size = u64(entry + BYTES) & 4294967295
     site = u64(entry + BYTES) >> 32
     mine = IS_COPY | now & 1023 << THREAD_SHIFT | site << SITE_SHIFT
+    then = 0 if is_astray(b, now) else now | site << SITE_SHIFT
     region = b + SHARED
     off = u64(entry + TO) - u64(region + BASE)
     cell = off >> u64(region + SHIFT)
     end = (off + size - 1 >> u64(region + SHIFT)) + 1
     while cell < end:
         if u64(u64(region + WRITES) + (cell << 3)) == mine:
-            put64(u64(region + WRITES) + (cell << 3), now | site << SITE_SHIFT)
+            put64(u64(region + WRITES) + (cell << 3), then)
             put64(u64(region + READS) + (cell << 3), 0)
             put64(u64(region + OTHERS) + (cell << 3), 0)
         cell += 1
@@ -513,7 +513,7 @@ def copy_done(b, now, queue):
         end = (off + size - 1 >> u64(region + SHIFT)) + 1
         while cell < end:
             if u64(u64(region + OTHERS) + (cell << 3)) == mine:
-                put64(u64(region + OTHERS) + (cell << 3), now | site << SITE_SHIFT)
+                put64(u64(region + OTHERS) + (cell << 3), then)
             cell += 1
     return 0
 

@@ -70,7 +70,6 @@ class Watch:
         assert compiled.checked is not None
         self.stamps, self.compiled, self.checked, self.timeout = stamps, compiled, compiled.checked, timeout
         self.mistakes: dict[tuple, Told] = {}
-        self.astray: set[tuple[int, int]] = set()
         self.error: BaseException | None = None
         self.failure: Any = None
         self.released: list[dict[int, dict[int, np.ndarray]]] = [{}, {}]
@@ -236,10 +235,7 @@ class Watch:
 
     def _access(self, what: int, state: State, at: int, me: int, other: int, packed: int) -> None:
         size, kind = packed & 0xFFFF, packed >> 16
-        mistake = Told(what, site_of(me), state.number, thread_of(me), at, size, kind, other)
-        if what == shadow.BEYOND and kind & shadow.READ:
-            self.astray.add((state.number, mistake.thread))
-        self.note((what, mistake.site, 0), mistake)
+        self.note((what, site_of(me), 0), Told(what, site_of(me), state.number, thread_of(me), at, size, kind, other))
 
     def _copy(self, what: int, state: State, at: int, me: int, other: int, packed: int) -> None:
         size, kind = packed & 0xFFFF, packed >> 16
@@ -250,8 +246,6 @@ class Watch:
     def _race(self, what: int, state: State, at: int, me: int, other: int, packed: int) -> None:
         size, kind = packed & 0xFFFF, packed >> 16
         mistake = Told(what, site_of(me), state.number, thread_of(me), at, size, kind, other, self.block_of(other))
-        if {(mistake.other_block, thread_of(other)), (state.number, mistake.thread)} & self.astray:
-            return
         if self._is_guessed(mistake):
             return
         atomic = shadow.ATOMIC
