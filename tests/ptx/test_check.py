@@ -478,3 +478,14 @@ def test_threads_that_have_read_out_of_bounds_hide_no_race_of_others(astray, cel
     assert [each.array for each in found if each.kind == "out of bounds"] == ["x"]
     race = next(each for each in found if each.kind == "race" and each.other.source.startswith("ld"))
     assert race.array == "y" and race.source == update
+
+
+def test_a_race_before_a_thread_reads_out_of_bounds_is_told():
+    """Whichever of the two comes first; what it does from then on is not."""
+    text = f"""{ADDRESS} .reg .b64 %b0; ld.param.u64 %b0, [p1]; setp.ge.u32 %p0, %r0, 32; @%p0 bra on;
+      ld.global.u32 %r1, [%b0]; ld.global.u32 %r2, [%a0+-4]; ld.global.u32 %r3, [%b0+4]; ret;
+      on: setp.ne.u32 %p1, %r0, 32; @%p1 ret;
+      st.global.u32 [%b0], %r0;
+      st.global.u32 [%b0+4], %r0; ret;"""
+    found = body(text, np.zeros(4, np.int32), np.zeros(4, np.int32), block=64, names=["x", "y"])
+    assert {(each.kind, each.element) for each in found} == {("out of bounds", "x[-1]"), ("race", "y[0]")}
