@@ -1,5 +1,7 @@
 // Attention of bfloat16 by blocks, as attention.cpp has it, its products of tiles of pairs (pairs.h). What is computed on
 // the way is float: weights, and their gradients, go into products as sums of two bfloat16, so that they are not rounded.
+#include <vector>
+
 #include "attention.h"
 #include "pairs.h"
 
@@ -23,6 +25,22 @@ void pack_all(uint32_t* to, const Factor& f, bool line_first) {
       for (int64_t half = 0; half < 2; half++, to += WORDS) pack_tile(f, line + half * TILE, k, line_first, to);
 }
 
+// Panels as a product with what cutting off has left takes them: there a part of a weight that is 0 meets each number, and
+// what is not finite counts in the other product alone. That is a copy with 0 for it, if there is any.
+const uint32_t* finite(const uint32_t* panels, int64_t size, std::vector<uint32_t>& copy) {
+  const __m512i exponent = _mm512_set1_epi16(0x7f80);
+  const auto found = [&](__m512i x) { return _mm512_cmpeq_epi16_mask(_mm512_and_si512(x, exponent), exponent); };
+  __mmask32 any = 0;
+  for (int64_t i = 0; i < size; i += TILE) any |= found(_mm512_loadu_si512(panels + i));
+  if (!any) return panels;
+  copy.resize(size);
+  for (int64_t i = 0; i < size; i += TILE) {
+    const __m512i x = _mm512_loadu_si512(panels + i);
+    _mm512_storeu_si512(copy.data() + i, _mm512_maskz_mov_epi16(~found(x), x));
+  }
+  return copy.data();
+}
+
 // Rows of a matrix as a factor of products along their length, or along their number.
 Factor along_rows(Matrix x, int64_t rows, int64_t n) { return {x.p, x.ld, rows, n, true}; }
 Factor across_rows(Matrix x, int64_t rows, int64_t n) { return {x.p, x.ld, n, rows, false}; }
@@ -35,8 +53,8 @@ void multiply(const Products& product, float* sums, int64_t ld, int64_t lines, i
       product(a + p / LINES * steps * PANEL, b, steps, lines - p > TILE, columns - q > TILE, on, sums + p * ld + q, ld);
 }
 
-// Rows of floats as sums of two bfloat16, the second of which has what cutting the first one off has left: each as panels of
-// 32 rows by 32 numbers, which are the tiles of a left factor.
+// Rows of floats as sums of two bfloat16, the second of which has what cutting the first one off has left (0 of an infinite
+// number): each as panels of 32 rows by 32 numbers, which are the tiles of a left factor.
 struct Split {
   uint32_t *high, *low;  // [QUERIES / LINES][step of keys][LINES][DEPTH]
   static constexpr int64_t STEPS = KEYS / DEPTH, SIZE = 2 * QUERIES / LINES * STEPS * PANEL;  // words of both
@@ -52,27 +70,30 @@ struct Split {
     const int64_t steps = parts_of(n, DEPTH);
     const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
     const __m512i odd = _mm512_load_si512(ODD);
+    const auto rest = [&](__m512i x) {
+      const vf left = (vf)x - (vf)_mm512_and_si512(x, upper);
+      return (__m512)(((vu)x & 0x7fffffffu) == 0x7f800000u ? zero() : left);
+    };
     for (int64_t r = 0; r < rows; r++)
       for (int64_t step = 0; step < steps; step++) {
         const float* from = x + r * KEYS + step * DEPTH;
         const __m512i a = _mm512_loadu_si512(from), b = _mm512_loadu_si512(from + LANES);
-        const vf rest_a = (vf)a - (vf)_mm512_and_si512(a, upper), rest_b = (vf)b - (vf)_mm512_and_si512(b, upper);
         const int64_t at = place(r, step, steps);
         _mm512_storeu_si512(high + at, _mm512_permutex2var_epi16(a, odd, b));
-        _mm512_storeu_si512(low + at, (__m512i)_mm512_cvtne2ps_pbh((__m512)rest_b, (__m512)rest_a));
+        _mm512_storeu_si512(low + at, (__m512i)_mm512_cvtne2ps_pbh(rest(b), rest(a)));
       }
   }
 
-  // sums [rows, columns] += the product with the panels of b, which is over n keys.
+  // sums [rows, columns] += the product with the panels of b, which is over n keys; finite_b: the same as `finite` has it.
   void multiply_rows(const Products& product, float* sums, int64_t ld, int64_t rows, int64_t n, const uint32_t* b,
-                     int64_t pitch, int64_t columns) const {
-    for (const uint32_t* part : {high, low})
-      multiply(product, sums, ld, rows, columns, part, b, parts_of(n, DEPTH), pitch, true);
+                     const uint32_t* finite_b, int64_t pitch, int64_t columns) const {
+    multiply(product, sums, ld, rows, columns, high, b, parts_of(n, DEPTH), pitch, true);
+    multiply(product, sums, ld, rows, columns, low, finite_b, parts_of(n, DEPTH), pitch, true);
   }
 
   // sums [n, columns] += the product of what is transposed with the panels of b, which is over the rows.
   void multiply_columns(const Products& product, float* sums, int64_t ld, int64_t rows, int64_t n, uint32_t* packed,
-                        const uint32_t* b, int64_t columns) const {
+                        const uint32_t* b, const uint32_t* finite_b, int64_t columns) const {
     const int64_t steps = parts_of(n, DEPTH), row_steps = parts_of(rows, DEPTH);
     for (const uint32_t* part : {high, low}) {
       uint32_t* to = packed;
@@ -82,7 +103,7 @@ struct Split {
                             std::min(n - step * DEPTH, DEPTH), std::min(rows - r, LINES), false};
           for (int64_t half = 0; half < 2; half++, to += WORDS) pack_tile(f, half * TILE, 0, true, to);
         }
-      multiply(product, sums, ld, n, columns, packed, b, row_steps, row_steps, true);
+      multiply(product, sums, ld, n, columns, packed, part == low ? finite_b : b, row_steps, row_steps, true);
     }
   }
 };
@@ -113,6 +134,7 @@ void forward(uint16_t* out, float* log_sums, const Attention<uint16_t>& at) {
     const Split split(buffers.words(Split::SIZE));
     float *s = buffers.floats(QUERIES * KEYS), *sums = buffers.floats(QUERIES * wide_e);
     float *most = buffers.floats(QUERIES), *total = buffers.floats(QUERIES);
+    std::vector<uint32_t> copy;
     const Products product;
     for (int64_t task = begin; task < end; task++) {
       const int64_t head = task / chunks, first = task % chunks * CHUNK, last = std::min(at.L, first + CHUNK);
@@ -121,6 +143,7 @@ void forward(uint16_t* out, float* log_sums, const Attention<uint16_t>& at) {
       const Matrix q = at.query.head(head, at.sizes, at.dims, 1), own = at.own(out, head, 1, at.L, e);
       pack_all(keys, along_rows(at.key.head(head / at.group, at.sizes, at.dims, at.group), S, d), false);
       pack_all(values, across_rows(at.value.head(head / at.group, at.sizes, at.dims, at.group), S, e), false);
+      const uint32_t* finite_values = finite(values, panels_size(e, S), copy);
       for (int64_t i0 = first; i0 < last; i0 += QUERIES) {
         const int64_t rows = std::min(QUERIES, last - i0);
         pack_all(queries, along_rows({q.row(i0), q.ld}, rows, d), true);
@@ -137,7 +160,8 @@ void forward(uint16_t* out, float* log_sums, const Attention<uint16_t>& at) {
             if (n) at.soften(row, n, head, mask_at, i0 + r, j0, most[r], total[r], sums + r * wide_e, wide_e);
           }
           split.fill(s, rows, width);
-          split.multiply_rows(product, sums, wide_e, rows, width, values + j0 / DEPTH * PANEL, key_steps, e);
+          split.multiply_rows(product, sums, wide_e, rows, width, values + j0 / DEPTH * PANEL,
+                              finite_values + j0 / DEPTH * PANEL, key_steps, e);
         }
         for (int64_t r = 0; r < rows; r++) {
           const float share = total[r] == 0.f ? 0.f : 1.f / total[r];
@@ -170,6 +194,7 @@ void backward(uint16_t* dq, uint16_t* dk, uint16_t* dv, const uint16_t* g, const
     float *s = buffers.floats(QUERIES * KEYS), *ds = buffers.floats(QUERIES * KEYS), *along = buffers.floats(QUERIES);
     float *by_keys = buffers.floats(wide_S * wide_d), *by_values = buffers.floats(wide_S * wide_e);
     float *by_queries = buffers.floats(QUERIES * wide_d);
+    std::vector<uint32_t> copy;
     const Products product;
     for (int64_t shared = begin; shared < end; shared++) {
       const Matrix k = at.key.head(shared, at.sizes, at.dims, at.group);
@@ -189,6 +214,7 @@ void backward(uint16_t* dq, uint16_t* dk, uint16_t* dv, const uint16_t* g, const
           pack_all(queries_across, across_rows(own_q, rows, d), false);
           pack_all(gradients, along_rows(own_g, rows, e), true);
           pack_all(gradients_across, across_rows(own_g, rows, e), false);
+          const uint32_t* finite_gradients = finite(gradients_across, panels_size(e, rows), copy);
           std::memset(by_queries, 0, QUERIES * wide_d * sizeof(float));
           for (int64_t r = 0; r < rows; r++) {  // the mean of the gradient over the weights
             const uint16_t *a = go.row(i0 + r), *b = y.row(i0 + r);
@@ -214,9 +240,13 @@ void backward(uint16_t* dq, uint16_t* dk, uint16_t* dv, const uint16_t* g, const
             }
             weights.fill(s, rows, width);
             by_scores.fill(ds, rows, width);
-            weights.multiply_columns(product, by_values + j0 * wide_e, wide_e, rows, width, packed, gradients_across, e);
-            by_scores.multiply_columns(product, by_keys + j0 * wide_d, wide_d, rows, width, packed, queries_across, d);
-            by_scores.multiply_rows(product, by_queries, wide_d, rows, width, keys_across + j0 / DEPTH * PANEL, key_steps, d);
+            const uint32_t* own_keys = keys_across + j0 / DEPTH * PANEL;
+            weights.multiply_columns(product, by_values + j0 * wide_e, wide_e, rows, width, packed, gradients_across,
+                                     finite_gradients, e);
+            // What is not finite of queries and keys makes weights NaN or 0: either way its products are NaN.
+            by_scores.multiply_columns(product, by_keys + j0 * wide_d, wide_d, rows, width, packed, queries_across,
+                                       queries_across, d);
+            by_scores.multiply_rows(product, by_queries, wide_d, rows, width, own_keys, own_keys, key_steps, d);
           }
           put_rows({own_dq.row(i0), own_dq.ld}, by_queries, wide_d, rows, d);
         }
