@@ -94,3 +94,19 @@ def test_as_pytorch():
     out = torch.nn.functional.scaled_dot_product_attention(*[x.transpose(1, 2) for x in theirs])
     out.backward(torch.tensor(g.double().numpy()))
     _agree(_run(leaves, g, None, False), [x.numpy() for x in (out.detach(), *(x.grad for x in theirs))], LOOSE)
+
+
+@pytest.mark.parametrize("numbers", [["inf"], ["-inf", "inf", "nan"]], ids=str)
+@pytest.mark.parametrize("where", ["value", "gradient"])
+@pytest.mark.parametrize("sizes", [(1, 2, 1, 40, 1, 8, 20), (2, 2, 2, 70, 150, 33, 24)], ids=str)
+@pytest.mark.filterwarnings("ignore:.*encountered")
+def test_infinities_stay_infinite(sizes, where, numbers):
+    """What is infinite or NaN in float64, is so here: parts of weights that are 0 make no NaN of it."""
+    (q, k, v), g = _leaves(sizes)
+    row = v[0, 0, 0] if where == "value" else g[0, 1, 2]
+    for i, number in enumerate(numbers):
+        row[3 + 2 * i] = float(number)
+    found = _run((q, k, v), g, None, False)
+    for a, b in zip(found, _exact((q, k, v), g, None, False, found[0]), strict=True):
+        np.testing.assert_array_equal(np.where(np.isfinite(a), 0, a), np.where(np.isfinite(b), 0, b))
+    assert np.isinf(found[0 if where == "value" else 3]).any()
