@@ -151,7 +151,45 @@ class Cauchy(Elementwise):
         return math.log(4 * math.pi) + self.scale.log()
 
 
-class HalfCauchy(Elementwise):
+class _Half(Elementwise):
+    """Of |x|, where x has a distribution that is symmetric around 0."""
+
+    arg_constraints = {"scale": constraints.positive}
+    support = constraints.nonnegative
+    has_rsample = True
+    scale: Tensor
+
+    def __init__(self, scale: Tensor | float, validate_args: bool | None = None) -> None:
+        super().__init__(validate_args, scale=scale)
+
+    @property
+    def base_dist(self) -> Cauchy | Normal:
+        """The distribution of x."""
+        raise NotImplementedError
+
+    @property
+    def mode(self) -> Tensor:
+        return zeros_like(self.scale)
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        return self.base_dist.rsample(sample_shape).abs()
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._validate_sample(value)
+        return where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
+
+    def cdf(self, value: Tensor) -> Tensor:
+        self._validate_sample(value)
+        return 2 * self.base_dist.cdf(value) - 1
+
+    def icdf(self, value: Tensor) -> Tensor:
+        return self.base_dist.icdf((value + 1) / 2)
+
+    def entropy(self) -> Tensor:
+        return self.base_dist.entropy() - math.log(2)
+
+
+class HalfCauchy(_Half):
     """The half-Cauchy distribution, of |x| where x has a Cauchy distribution around 0.
 
     log_prob(x) is that of Cauchy(0, scale) plus log(2), for x >= 0.
@@ -170,14 +208,6 @@ class HalfCauchy(Elementwise):
         tensor([-0.4516, -1.1447])
     """
 
-    arg_constraints = {"scale": constraints.positive}
-    support = constraints.nonnegative
-    has_rsample = True
-    scale: Tensor
-
-    def __init__(self, scale: Tensor | float, validate_args: bool | None = None) -> None:
-        super().__init__(validate_args, scale=scale)
-
     @property
     def base_dist(self) -> Cauchy:
         """The Cauchy distribution around 0."""
@@ -189,33 +219,12 @@ class HalfCauchy(Elementwise):
         return full_like(self.scale, math.inf)
 
     @property
-    def mode(self) -> Tensor:
-        return zeros_like(self.scale)
-
-    @property
     def variance(self) -> Tensor:
         """Infinite."""
         return full_like(self.scale, math.inf)
 
-    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        return self.base_dist.rsample(sample_shape).abs()
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        self._validate_sample(value)
-        return where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
-
-    def cdf(self, value: Tensor) -> Tensor:
-        self._validate_sample(value)
-        return 2 * self.base_dist.cdf(value) - 1
-
-    def icdf(self, value: Tensor) -> Tensor:
-        return self.base_dist.icdf((value + 1) / 2)
-
-    def entropy(self) -> Tensor:
-        return self.base_dist.entropy() - math.log(2)
-
-
-class HalfNormal(Elementwise):
+class HalfNormal(_Half):
     """The half-normal distribution, of |x| where x is normal with mean 0.
 
     log_prob(x) is that of Normal(0, scale) plus log(2), for x >= 0.
@@ -234,14 +243,6 @@ class HalfNormal(Elementwise):
         tensor([-0.2258, -0.7258])
     """
 
-    arg_constraints = {"scale": constraints.positive}
-    support = constraints.nonnegative
-    has_rsample = True
-    scale: Tensor
-
-    def __init__(self, scale: Tensor | float, validate_args: bool | None = None) -> None:
-        super().__init__(validate_args, scale=scale)
-
     @property
     def base_dist(self) -> Normal:
         """The Normal distribution around 0."""
@@ -252,29 +253,8 @@ class HalfNormal(Elementwise):
         return self.scale * math.sqrt(2 / math.pi)
 
     @property
-    def mode(self) -> Tensor:
-        return zeros_like(self.scale)
-
-    @property
     def variance(self) -> Tensor:
         return self.scale**2 * (1 - 2 / math.pi)
-
-    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        return self.base_dist.rsample(sample_shape).abs()
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        self._validate_sample(value)
-        return where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
-
-    def cdf(self, value: Tensor) -> Tensor:
-        self._validate_sample(value)
-        return 2 * self.base_dist.cdf(value) - 1
-
-    def icdf(self, value: Tensor) -> Tensor:
-        return self.base_dist.icdf((value + 1) / 2)
-
-    def entropy(self) -> Tensor:
-        return self.base_dist.entropy() - math.log(2)
 
 
 class Pareto(Elementwise):
